@@ -1,0 +1,62 @@
+"""Log formats: one file each, bytes to Tables, pure (floor 1).
+
+A module of this package whose name has no leading underscore is a format; its id is the file's name with `-` for `_`.
+Nobody keeps a list. A format module offers
+
+- a docstring: a first line that says what it is, a sample, and its source;
+- `sniff(head, name) -> int`: how surely these first bytes (up to 64 KiB) of a file of this name are this format, 0–100;
+- `reader(reading) -> Reader`: a new reader for one source;
+- `encode(tables, reading) -> bytes`: the records a machine would have written for these rows (for the simulator and
+  for round-trip tests). Log text only.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from functools import cache
+from typing import Protocol, cast
+
+from jackstop.formats._reading import Decoded, Reader, Refusal, Tally
+from jackstop.model.fleet import Reading
+from jackstop.model.tables import Tables
+
+__all__ = ["Decoded", "Format", "Reader", "Refusal", "Tally", "find", "guess", "names"]
+
+
+class Format(Protocol):
+    """The role a format module plays."""
+
+    __doc__: str | None
+
+    def sniff(self, head: bytes, name: str) -> int:
+        """How surely the bytes are this format: 0 not, 100 certainly."""
+
+    def reader(self, reading: Reading) -> Reader:
+        """A reader for one source, at its beginning."""
+
+    def encode(self, tables: Tables, reading: Reading) -> bytes:
+        """The rows as this format's records, in time order."""
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """The ids of all formats, sorted."""
+    found = (m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
+    return tuple(sorted(n.replace("_", "-") for n in found))
+
+
+def find(name: str) -> Format:
+    """The format of this id.
+
+    Raises:
+        LookupError: no such format; the message lists those there are.
+    """
+    if name not in names():
+        raise LookupError(f"unknown format {name!r}, expected one of: {', '.join(names())}")
+    return cast(Format, importlib.import_module(f"{__name__}.{name.replace('-', '_')}"))
+
+
+def guess(head: bytes, name: str) -> Iterator[tuple[int, str]]:
+    """Formats these first bytes may be, surest first, as (certainty 1–100, id)."""
+    scored = sorted(((find(n).sniff(head, name), n) for n in names()), key=lambda s: (-s[0], s[1]))
+    return iter([s for s in scored if s[0] > 0])
