@@ -199,10 +199,10 @@ class RecordReader(ABC):
         refusals: list[Refusal] = []
         done = 0
         for start, end in self.frames(buffer, final=final):
-            self.tally.skipped_bytes += start - done
+            self.tally.skipped_bytes += len(buffer[done:start].strip())
             self._one(buffer[start:end], self._offset + start, refusals)
             done = end
-        rest = len(buffer) - done
+        rest = len(buffer) - done if buffer[done:].strip() else 0
         if rest and (final or rest > MAX_RECORD):
             self._refuse(Refusal(self._offset + done, rest, _LEFT[final]), buffer[done:], refusals)
             done = len(buffer)

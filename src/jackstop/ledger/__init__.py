@@ -1,0 +1,1 @@
+"""The ledger (floor 2): identities, clocks, episodes, authorisations, balances, reconciliation. Pure functions of frames."""

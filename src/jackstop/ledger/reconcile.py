@@ -1,0 +1,167 @@
+"""Reconciliation: every episode held against the authorisations, with one of the seven verdicts and its reason.
+
+A verdict is taken at the episode's deadline and rests only on what had happened by then; the deadline follows from the
+data, not from how the input was cut. Order of proof: an authorisation, a visit, what contradicts, what is missing.
+"""
+
+import numpy as np
+import polars as pl
+
+from jackstop.ledger import assignment, matching
+from jackstop.model.settings import Settings
+
+_FAR = 2**62
+
+
+def windows(episodes: pl.DataFrame, latency: pl.DataFrame, default: int, settings: Settings) -> pl.DataFrame:
+    """Episodes with `lo`, `hi` (approvals that may explain lie between), `base` and `deadline` (µs).
+
+    `base` is the event time at which everything that decides has happened; `deadline` adds the sources' latency.
+    """
+    known = pl.col("known")
+    spread = 3 * pl.col("spread")
+    early = pl.when(known).then(pl.min_horizontal(settings.early + spread, pl.lit(settings.early_cap))).otherwise(settings.cold)
+    late = settings.late + pl.when(known).then(spread).otherwise(settings.cold)
+    outcome = pl.min_horizontal("completed", "presented", "rejected")
+    complete = pl.min_horizontal(outcome.fill_null(_FAR), pl.col("at") + settings.completion)
+    shown = pl.min_horizontal(pl.coalesce("presented", pl.lit(_FAR)), pl.col("at") + settings.visit_wait)
+    watched = pl.when(pl.col("test_order").is_not_null()).then(shown).otherwise(0)
+    return (
+        episodes.join(latency, on="terminal", how="left", maintain_order="left")
+        .with_columns(latency=pl.col("latency").fill_null(default), lo=pl.col("at") - late, hi=pl.col("at") + early)
+        .with_columns(base=pl.max_horizontal("hi", complete, watched))
+        .with_columns(deadline=pl.max_horizontal(pl.col("base") + pl.col("latency"), "arrival"))
+    )
+
+
+def match(episodes: pl.DataFrame, decisions: pl.DataFrame, taken: pl.DataFrame, settings: Settings) -> pl.DataFrame:
+    """Episodes with `approval` (id or null), `candidates`, `margin` and `cut`.
+
+    Args:
+        episodes: all episodes of the window, with lo, hi, deadline, amount, keys; sorted by terminal and time here.
+        decisions: authorisations with `counts_as`.
+        taken: episode, approval, amount of verdicts already given: these stand, and use up capacity.
+        settings: none of its windows is used here but through the episodes' own columns.
+    """
+    ordered = episodes.sort("terminal", "at", "id")
+    usable = decisions.filter(pl.col("approved") & pl.col("counts_as") & (pl.col("amount") > 0)).sort("terminal", "at", "id")
+    moves, approvals = _columns(ordered, usable)
+    matched = matching.match(moves, approvals)
+    settled, margin, cut = matched.settled.copy(), np.full(len(settled_ids := ordered["id"]), _FAR), np.zeros(len(ordered), bool)
+    standing = dict(zip(taken["episode"], taken["approval"], strict=True))
+    position = {a: j for j, a in enumerate(usable["id"])}
+    fixed = {i: position.get(standing[e], -1) for i, e in enumerate(settled_ids) if e in standing}
+    if len(matched.edges_from):
+        _settle_groups(ordered, usable, moves, approvals, matched, fixed, (settled, margin, cut))
+    for i, j in fixed.items():
+        settled[i] = j
+    ids = usable["id"].to_list()
+    return ordered.with_columns(
+        approval=pl.Series([ids[j] if j >= 0 else None for j in settled.tolist()], dtype=pl.UInt64),
+        candidates=pl.Series(matched.candidates),
+        margin=pl.Series(margin),
+        cut=pl.Series(cut),
+    )
+
+
+def _columns(episodes: pl.DataFrame, usable: pl.DataFrame) -> tuple[matching.Movements, matching.Approvals]:
+    """Both sides as integer columns with shared codes."""
+
+    def codes(left: str, right: str) -> tuple[matching.Ints, matching.Ints]:
+        both = pl.concat([episodes[left].cast(pl.String), usable[right].cast(pl.String)])
+        coded = both.rank("dense").cast(pl.Int64).fill_null(matching.UNKNOWN).to_numpy()
+        return np.ascontiguousarray(coded[: len(episodes)]), np.ascontiguousarray(coded[len(episodes) :])
+
+    def ints(frame: pl.DataFrame, name: str, default: int) -> matching.Ints:
+        return frame[name].cast(pl.Int64).fill_null(default).to_numpy().copy()
+
+    terminals, currencies = codes("terminal", "terminal"), codes("currency", "currency")
+    rrns, tsns = codes("app_rrn", "rrn"), codes("app_tsn", "tsn")
+    moves = matching.Movements(
+        terminals[0],
+        ints(episodes, "at", 0),
+        ints(episodes, "lo", 0),
+        ints(episodes, "hi", 0),
+        ints(episodes, "amount", 0),
+        currencies[0],
+        rrns[0],
+        tsns[0],
+        ints(episodes, "deadline", 0),
+    )
+    approvals = matching.Approvals(
+        terminals[1],
+        ints(usable, "at", 0),
+        ints(usable, "amount", 0),
+        currencies[1],
+        rrns[1],
+        tsns[1],
+        ints(usable, "arrival", 0),
+        ints(usable, "reversed", _FAR),
+    )
+    return moves, approvals
+
+
+def _settle_groups(
+    ordered: pl.DataFrame,
+    usable: pl.DataFrame,
+    moves: matching.Movements,
+    approvals: matching.Approvals,
+    matched: matching.Matched,
+    fixed: dict[int, int],
+    result: tuple[matching.Ints, matching.Ints, np.ndarray],
+) -> None:
+    """Settle each group of movements that share candidates; results go into the three arrays."""
+    settled, margin, cut = result
+    costs = _costs(ordered, usable, matched)
+    horizon = ordered["hi"].to_numpy()
+    for members, pairs in _groups(matched.edges_from, matched.edges_to):
+        open_ = [i for i in members if i not in fixed]
+        capacity = {j: int(approvals.capacity[j]) for j in {int(matched.edges_to[p]) for p in pairs}}
+        for i in members:
+            if fixed.get(i, -1) in capacity:
+                capacity[fixed[i]] -= int(moves.amount[i])
+        listed = [
+            assignment.Move(i, int(moves.at[i]), int(moves.amount[i]), int(horizon[i]), int(moves.deadline[i])) for i in open_
+        ]
+        edges = [
+            assignment.Edge(int(matched.edges_from[p]), int(matched.edges_to[p]), int(costs[p]))
+            for p in pairs
+            if int(matched.edges_from[p]) not in fixed
+        ]
+        for i, choice in assignment.settle(listed, edges, capacity).items():
+            settled[i] = -1 if choice.approval is None else choice.approval
+            margin[i], cut[i] = choice.margin, choice.cut
+
+
+def _costs(ordered: pl.DataFrame, usable: pl.DataFrame, matched: matching.Matched) -> matching.Ints:
+    """Cost of each candidate pair: distance in time, shortfall of value, less what equal keys and mixes are worth."""
+    left = ordered[matched.edges_from].select("at", "amount", "app_rrn", "app_tsn", "app_counts")
+    right = usable[matched.edges_to].select(r_at="at", r_amount="amount", rrn="rrn", tsn="tsn", r_counts="counts")
+    pairs = pl.concat([left, right], how="horizontal")
+    distance = (pl.col("at") - pl.col("r_at")).abs()
+    shortfall = ((pl.col("r_amount") - pl.col("amount")) * 120_000_000) // pl.col("r_amount")
+    same_key = (pl.col("app_rrn") == pl.col("rrn")) | (pl.col("app_tsn") == pl.col("tsn"))
+    same_mix = pl.col("app_counts") == pl.col("r_counts")
+    bonus = pl.when(same_key.fill_null(value=False)).then(600_000_000).otherwise(0)
+    mix = pl.when(same_mix.fill_null(value=False)).then(60_000_000).otherwise(0)
+    return pairs.select(cost=distance + shortfall - bonus - mix)["cost"].to_numpy()
+
+
+def _groups(left: matching.Ints, right: matching.Ints) -> list[tuple[list[int], list[int]]]:
+    """Connected components of the candidate pairs: (movements, indices of pairs) each."""
+    parent: dict[tuple[int, int], tuple[int, int]] = {}
+
+    def root(x: tuple[int, int]) -> tuple[int, int]:
+        while parent.setdefault(x, x) != x:
+            parent[x] = parent[parent[x]]
+            x = parent[x]
+        return x
+
+    for i, j in zip(left.tolist(), right.tolist(), strict=True):
+        parent[root((0, i))] = root((1, j))
+    members: dict[tuple[int, int], tuple[dict[int, None], list[int]]] = {}
+    for p, i in enumerate(left.tolist()):
+        group = members.setdefault(root((0, i)), ({}, []))
+        group[0][i] = None
+        group[1].append(p)
+    return [(list(m), pairs) for m, pairs in members.values()]

@@ -1,0 +1,79 @@
+"""What the ledger knows of each source: its format, whose clock stamps it, how late its rows usually arrive."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import polars as pl
+
+CLOCKS = {
+    "nextware-trace": "trace",
+    "xfs4iot": "trace",
+    "xfs-text": "trace",
+    "ncr-journal": "journal",
+    "procash-journal": "journal",
+    "hyosung-journal": "journal",
+    "evtx": "pc",
+    "windows-xml": "pc",
+    "winlogbeat": "pc",
+    "nxlog": "pc",
+    "wazuh": "pc",
+    "osquery": "pc",
+}
+"""Which clock stamps a format's rows: the terminal's (as its trace, journal or Windows say it); the rest is `host`."""
+
+HOSTS = ("switch-csv", "iso8583", "catp", "ndc")
+"""Formats that carry authorisations."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One source: `name` as in rows, `format` id, `latency` in µs, the one `terminal` it belongs to or None."""
+
+    name: str
+    format: str
+    latency: int = 0
+    terminal: str | None = None
+
+    @property
+    def is_host(self) -> bool:
+        """Whether it can tell of authorisations."""
+        return self.format in HOSTS
+
+    @property
+    def is_journal(self) -> bool:
+        """Whether it is a journal: the application's own account."""
+        return self.clock == "journal"
+
+    @property
+    def group(self) -> str:
+        """Feeds that live and fall silent together: a fleet-wide feed is one, a terminal's own is its own."""
+        return self.format if self.terminal is None else f"{self.format}/{self.terminal}"
+
+    @property
+    def clock(self) -> str:
+        """The clock that stamps it: trace, journal, pc or host (the reference)."""
+        return CLOCKS.get(self.format, "host")
+
+
+def frame(streams: Iterable[Stream]) -> pl.DataFrame:
+    """Streams as a frame to join rows with: source, clock, latency, group."""
+    rows = [(s.name, s.clock, s.latency, s.group) for s in streams]
+    return pl.DataFrame(
+        rows, schema={"source": pl.String, "clock": pl.String, "latency": pl.Int64, "group": pl.String}, orient="row"
+    )
+
+
+def by_terminal(streams: Iterable[Stream], terminals: Iterable[str]) -> pl.DataFrame:
+    """What sources each terminal has: terminal, latency (the longest that decides), has_host, has_journal."""
+    listed = [s for s in streams if s.is_host or s.clock in {"trace", "journal"}]
+    common = [s for s in listed if s.terminal is None]
+    own: dict[str, list[Stream]] = {}
+    for s in listed:
+        if s.terminal is not None:
+            own.setdefault(s.terminal, []).append(s)
+    rows = []
+    for t in terminals:
+        mine = [*common, *own.get(t, [])]
+        rows.append((t, max((s.latency for s in mine), default=0), any(s.is_host for s in mine), any(s.is_journal for s in mine)))
+    schema = {"terminal": pl.String, "latency": pl.Int64, "has_host": pl.Boolean, "has_journal": pl.Boolean}
+    return pl.DataFrame(rows, schema=schema, orient="row")
