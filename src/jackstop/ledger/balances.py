@@ -74,7 +74,7 @@ def falls(units: pl.DataFrame, last: pl.DataFrame, history: pl.DataFrame) -> tup
         arrival=pl.col("arrival").max(),
         records=record.unique(maintain_order=True),
     )
-    return summed.drop("snapshot"), pl.concat([kept, newest.select(LAST)])
+    return summed.drop("snapshot"), pl.concat([kept, newest.select(list(LAST))])
 
 
 def _worth(counted: pl.DataFrame, history: pl.DataFrame) -> pl.DataFrame:
@@ -163,7 +163,7 @@ def losses(fallen: pl.DataFrame, picks: pl.DataFrame, state: pl.DataFrame) -> tu
     state_now = known.with_columns(residue=pl.Series(residue.ravel()), picked_at=pl.Series(np.repeat(picked, len(BASES))))
     rest = state.join(pl.DataFrame({"terminal": terminals}), on="terminal", how="anti")
     missing = fallen.with_row_index("_row").join(found, on="_row", how="inner", maintain_order="left").drop("_row")
-    return missing, pl.concat([rest, state_now.select(RESIDUE)])
+    return missing, pl.concat([rest, state_now.select(list(RESIDUE))])
 
 
 def permitted(visits: pl.DataFrame, operator: pl.DataFrame, settings: Settings) -> pl.DataFrame:

@@ -4,6 +4,7 @@ State is small frames: rows of the last `keep` minutes, the verdicts given in th
 the instant it could be given (`decided`), a function of the data alone; a step gives those the watermark has reached.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import polars as pl
@@ -16,7 +17,8 @@ from jackstop.model.tables import ALL
 TAKEN = {"episode": pl.UInt64, "approval": pl.UInt64, "amount": pl.Int64, "at": pl.Int64}
 GIVEN = {"id": pl.UInt64, "decided": pl.Int64, "kept": pl.Int64, "shown": pl.Int64}
 _POOL = ("cash", "host", "units", "operator", "cabinet", "windows", "feeds")
-_ROWS = {"cash": "keep", "host": "keep", "units": "keep"}
+_SHORT = ("cash", "host", "units")
+_RARE = ("status", "security-level", "token-refused", "opened-by")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Book:
     def empty(cls) -> "Book":
         """Nothing known yet."""
 
-        def of(schema: dict[str, type[pl.DataType]]) -> pl.DataFrame:
+        def of(schema: Mapping[str, type[pl.DataType]]) -> pl.DataFrame:
             return pl.DataFrame(schema=schema)
 
         return cls(
@@ -83,12 +85,14 @@ class Settled:
         movements: judged episodes of the window (all; `decided` says when each verdict holds).
         idle: approvals for which no cash moved. losses: falls of counters nothing explains.
         undone: reversals that took back what the customer kept.
+        rows: the tables' rows within their look-back, those of this step included.
     """
 
     movements: pl.DataFrame
     idle: pl.DataFrame
     losses: pl.DataFrame
     undone: pl.DataFrame
+    rows: Frames
 
 
 def settle(book: Book, rows: Frames, terms: Terms, before: int, watermark: int) -> tuple[Book, Settled]:
@@ -101,11 +105,12 @@ def settle(book: Book, rows: Frames, terms: Terms, before: int, watermark: int) 
     decisions = authorisations.authority(authorisations.build(host, terms.settings), book.host_since, terms.settings)
     judged = _judge(book, moved, decisions, terms)
     idle = verdicts.idle(decisions, judged, terms.sources.select("terminal", "latency"), terms.latency, terms.settings)
-    idle = idle.filter(pl.col("terminal").is_in(cash["terminal"].unique().implode()))
     book = _remember(book, judged, decisions, watermark)
     book = _balance(book, judged, idle, terms, before, watermark)
     undone = reversals.held_against(host.filter(pl.col("activity").is_in(["reversal", "partial"])), book.settled)
-    return _prune(book, walked, terms.settings, watermark), Settled(judged, idle, book.losses, undone)
+    paying = idle.filter(pl.col("terminal").is_in(cash["terminal"].unique().implode()))
+    settled = Settled(judged, paying, book.losses, undone, book.pool)
+    return _prune(book, walked, terms.settings, watermark), settled
 
 
 def _blank(name: str) -> pl.DataFrame:
@@ -213,9 +218,14 @@ def _balance(book: Book, judged: pl.DataFrame, idle: pl.DataFrame, terms: Terms,
 def _prune(book: Book, walked: pl.DataFrame, settings: Settings, watermark: int) -> Book:
     """The book without what no later verdict can need."""
     near, far = watermark - settings.keep, watermark - settings.recall
-    pool = {n: f.filter(pl.col("at") > (near if n in _ROWS else far)) for n, f in book.pool.items() if n != "cash"}
+    pool = {n: f.filter(pl.col("at") > far) for n, f in book.pool.items() if n not in _SHORT}
+    if "host" in book.pool:
+        pool["host"] = book.pool["host"].filter(pl.col("at") > near)
+    if "units" in book.pool:
+        newest = pl.col("at") == pl.col("at").max().over("terminal", "basis", "unit", "unit_id")
+        pool["units"] = book.pool["units"].filter((pl.col("at") > near) | newest)
     if "cash" in book.pool:
-        pool["cash"] = _prune_cash(book.pool["cash"], walked, near)
+        pool["cash"] = _prune_cash(book.pool["cash"], walked, near, far)
     life = book.life.filter((pl.col("at") > near) | pl.int_range(pl.len()).eq(pl.len() - 1).over("group"))
     return replace(
         book,
@@ -228,10 +238,11 @@ def _prune(book: Book, walked: pl.DataFrame, settings: Settings, watermark: int)
     )
 
 
-def _prune_cash(cash: pl.DataFrame, walked: pl.DataFrame, near: int) -> pl.DataFrame:
-    """Cash rows after `near`, and none of an episode that began before it."""
+def _prune_cash(cash: pl.DataFrame, walked: pl.DataFrame, near: int, far: int) -> pl.DataFrame:
+    """Cash rows after `near`, none of an episode that began before it, and the rare rows of the last day."""
+    rare = pl.col("activity").is_in(_RARE)
+    kept = cash.filter((pl.col("at") > near) | (rare & (pl.col("at") > far)))
     if not walked.height:
-        return cash.filter(pl.col("at") > near)
+        return kept
     starts = walked.select("event_id", start=pl.col("at").min().over("episode"))
-    old = starts.filter(pl.col("start") <= near)
-    return cash.filter(pl.col("at") > near).join(old, on="event_id", how="anti")
+    return kept.join(starts.filter(pl.col("start") <= near), on="event_id", how="anti")

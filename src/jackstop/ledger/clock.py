@@ -102,7 +102,7 @@ class Clocks:
         if not pairs.height:
             return self
         lag = 2 * settings.pairing
-        together = pl.concat([self.pairs, pairs.select(PAIRS)]).sort("terminal", "clock", "anchor", maintain_order=True)
+        together = pl.concat([self.pairs, pairs.select(list(PAIRS))]).sort("terminal", "clock", "anchor", maintain_order=True)
         group = together.select(g=pl.struct("terminal", "clock").rle_id().cast(pl.Int64))["g"].to_numpy()
         offset, spread, count = _track(
             group, together["delta"].to_numpy(), settings.pairs, settings.spread_floor, settings.spread_cap
@@ -119,7 +119,7 @@ class Clocks:
         fresh = fresh.join(news, on=["terminal", "clock", "since"], how="semi")
         track = pl.concat([self.track, fresh]).sort("terminal", "clock", "since", maintain_order=True)
         kept = together.group_by("terminal", "clock", maintain_order=True).tail(settings.pairs)
-        return Clocks(kept.select(PAIRS), track, self.steps)
+        return Clocks(kept.select(list(PAIRS)), track, self.steps)
 
     def apply(self, frame: pl.DataFrame, lag: int, settings: Settings) -> pl.DataFrame:
         """Rows with `at`, `offset`, `spread` and `known` (whether the clock was known).

@@ -52,7 +52,7 @@ class Directory:
                 strangers.append(lost.group_by("source", "naming", "terminal").agg(table=pl.lit(name), rows=pl.len()))
                 found = found.filter(pl.col("id").is_not_null())
             known[name] = found.with_columns(terminal=pl.col("id")).select(frame.columns)
-        return Tables.of(**known), pl.concat(strangers) if strangers else _NOBODY
+        return Tables.of(**known), pl.concat(strangers) if strangers else NOBODY
 
     def _look_up(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The frame with `id`; few distinct names, so they are folded once each and not once a row."""
@@ -67,6 +67,6 @@ def _fold(name: str) -> str:
     return name.strip().lower()
 
 
-_NOBODY = pl.DataFrame(
+NOBODY = pl.DataFrame(
     schema={"source": pl.String, "naming": pl.String, "terminal": pl.String, "table": pl.String, "rows": pl.UInt32}
 )

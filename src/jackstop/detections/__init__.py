@@ -1,0 +1,46 @@
+"""Detections (floor 3): content, one file each, found by file name.
+
+A module whose name has no leading underscore is a detection. Its id is the file's name with the first `_` as `.` and the
+others as `-`: `dispense_after_door.py` is `dispense.after-door`. It offers `META` (a `Detection`), `detect(view)` (claims as a
+frame of `CLAIMS`, each with the instant it could be made), and `TESTS` (cases that must fire and must not).
+"""
+
+import importlib
+import pkgutil
+from functools import cache
+from typing import Protocol, cast
+
+import polars as pl
+
+from jackstop.detections._cases import Case
+from jackstop.detections._claims import CLAIMS, RECORD, Detection, Text, View
+
+__all__ = ["CLAIMS", "RECORD", "Case", "Content", "Detection", "Text", "View", "find", "names"]
+
+
+class Content(Protocol):
+    """The role a detection module plays."""
+
+    META: Detection
+    TESTS: tuple[Case, ...]
+
+    def detect(self, view: View) -> pl.DataFrame:
+        """Claims about the view; the engine keeps those whose `decided` the watermark has just reached."""
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """The ids of all detections, sorted."""
+    found = (m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
+    return tuple(sorted(n.replace("_", ".", 1).replace("_", "-") for n in found))
+
+
+def find(name: str) -> Content:
+    """The detection of this id.
+
+    Raises:
+        LookupError: no such detection; the message lists those there are.
+    """
+    if name not in names():
+        raise LookupError(f"unknown detection {name!r}, expected one of: {', '.join(names())}")
+    return cast(Content, importlib.import_module(f"{__name__}.{name.replace('.', '_').replace('-', '_')}"))

@@ -1,0 +1,195 @@
+"""What a detection is given and what it gives: a view of one terminal fleet's recent past, and claims about it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from jackstop.ledger.verdicts import ident
+from jackstop.model.fleet import Fleet
+from jackstop.model.settings import MINUTE, Settings
+
+RECORD = pl.Struct({"source": pl.String, "record_offset": pl.Int64, "record_length": pl.Int32, "record_digest": pl.Binary})
+CLAIMS = {
+    "key": pl.UInt64(),
+    "terminal": pl.String(),
+    "at": pl.Int64(),
+    "decided": pl.Int64(),
+    "severity": pl.String(),
+    "amount": pl.Int64(),
+    "currency": pl.String(),
+    "detail": pl.String(),
+    "records": pl.List(RECORD),
+    "verdicts": pl.List(pl.String),
+}
+GRACE = 15 * MINUTE
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Words in English and Japanese."""
+
+    en: str
+    ja: str
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """What a detection says of itself.
+
+    Attributes:
+        title, why, first_step: for people. attack: ATT&CK ids. level: the gravest severity it claims.
+        needs: tables without which it is blind. silenced_by: permits of a visit that explain it.
+        gaps: what it cannot see.
+    """
+
+    title: Text
+    why: Text
+    first_step: Text
+    level: str
+    needs: tuple[str, ...]
+    gaps: str
+    attack: tuple[str, ...] = ()
+    silenced_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The recent past as detections see it. Frames have the ledger's columns: `at` (host clock, µs), `arrival`.
+
+    Attributes:
+        rows: tables within their look-back. movements, idle, losses, undone, disks: see `ledger.book` and `ledger.disks`.
+        visits: all known visits. fleet, settings: configuration.
+    """
+
+    rows: Mapping[str, pl.DataFrame]
+    movements: pl.DataFrame
+    idle: pl.DataFrame
+    losses: pl.DataFrame
+    undone: pl.DataFrame
+    disks: pl.DataFrame
+    visits: pl.DataFrame
+    fleet: Fleet
+    settings: Settings
+
+    def table(self, name: str) -> pl.DataFrame | None:
+        """A table's rows, or None where there are none."""
+        frame = self.rows.get(name)
+        return frame if frame is not None and frame.height else None
+
+
+def none() -> pl.DataFrame:
+    """No claims."""
+    return pl.DataFrame(schema=CLAIMS)
+
+
+def record() -> pl.Expr:
+    """The row's own record, as the evidence of a claim."""
+    return pl.concat_list(pl.struct("source", "record_offset", "record_length", "record_digest"))
+
+
+def claims(
+    frame: pl.DataFrame,
+    severity: pl.Expr | str,
+    *,
+    key: str = "event_id",
+    decided: str | pl.Expr = "arrival",
+    amount: str | pl.Expr | None = None,
+    detail: pl.Expr | None = None,
+    records: pl.Expr | None = None,
+    verdict: pl.Expr | None = None,
+) -> pl.DataFrame:
+    """Rows as claims: one each, at the row's `at`."""
+    if not frame.height:
+        return none()
+    level = pl.lit(severity) if isinstance(severity, str) else severity
+    currency = pl.col("currency") if "currency" in frame.columns else pl.lit(None, pl.String)
+    return frame.select(
+        key=pl.col(key),
+        terminal="terminal",
+        at="at",
+        decided=decided,
+        severity=level,
+        amount=pl.lit(0, pl.Int64) if amount is None else amount,
+        currency=currency,
+        detail=pl.lit("") if detail is None else detail.fill_null(""),
+        records=record() if records is None else records,
+        verdicts=pl.lit([], pl.List(pl.String)) if verdict is None else pl.concat_list(verdict),
+    ).cast(CLAIMS)  # type: ignore[arg-type]
+
+
+def movement_claims(moved: pl.DataFrame, severity: pl.Expr | str, *, decided: str | pl.Expr = "decided") -> pl.DataFrame:
+    """Judged episodes as claims for what they picked or showed."""
+    if not moved.height:
+        return none()
+    return claims(
+        moved,
+        severity,
+        key="id",
+        decided=decided,
+        amount=pl.max_horizontal("picked", "shown"),
+        detail=pl.col("reason"),
+        records=pl.concat_list("records", pl.col("auth_records").fill_null([])),
+        verdict=ident(prefix="e"),
+    )
+
+
+def unpermitted(frame: pl.DataFrame, visits: pl.DataFrame, *permits: str) -> pl.DataFrame:
+    """Rows (terminal, at) outside every visit, give or take a quarter of an hour, that permits one of these."""
+    allowed = visits.filter(pl.col("permits").list.set_intersection(list(permits)).list.len() > 0).select(
+        "terminal", _from=pl.col("time").to_physical() - GRACE, _to=pl.col("until").to_physical() + GRACE
+    )
+    if not allowed.height or not frame.height:
+        return frame
+    numbered = frame.with_row_index("_row")
+    inside = (
+        numbered.select("_row", "terminal", "at")
+        .join(allowed, on="terminal")
+        .filter((pl.col("at") >= pl.col("_from")) & (pl.col("at") <= pl.col("_to")))
+    )
+    return numbered.join(inside.select("_row").unique(), on="_row", how="anti").drop("_row")
+
+
+def follows(frame: pl.DataFrame, sign: pl.DataFrame, within: int) -> pl.DataFrame:
+    """Rows that have a sign at the same terminal at most `within` µs before, with `sign_at` and `sign_record`."""
+    if not frame.height or not sign.height:
+        return frame.clear().with_columns(sign_at=pl.lit(None, pl.Int64), sign_record=pl.lit(None, pl.List(RECORD)))
+    signs = sign.select("terminal", sign_at="at", sign_record=record()).sort("sign_at")
+    joined = frame.sort("at").join_asof(
+        signs, left_on="at", right_on="sign_at", by="terminal", tolerance=within, check_sortedness=False
+    )
+    return joined.filter(pl.col("sign_at").is_not_null())
+
+
+def with_hours(frame: pl.DataFrame, fleet: Fleet) -> pl.DataFrame:
+    """Rows with `closed`: whether the terminal's site was closed at that time; a site with no hours is never closed."""
+    sites = {t.id: (t.site, ZoneInfo(t.timezone or fleet.fleet.timezone)) for t in fleet.terminal}
+    closed = []
+    for terminal, at in zip(frame["terminal"], frame["at"], strict=True):
+        site, zone = sites.get(terminal, (None, ZoneInfo("UTC")))
+        local = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at)).astimezone(zone)
+        closed.append(site is not None and not site.is_open(local.weekday(), local.time()))
+    return frame.with_columns(closed=pl.Series(closed, dtype=pl.Boolean))
+
+
+def suspicious(view: View) -> pl.DataFrame:
+    """Movements that evidence speaks against or nothing explains, and that picked notes."""
+    bad = pl.col("verdict").is_in(["unexplained", "contradicted"])
+    return view.movements.filter(bad & ((pl.col("picked") > 0) | (pl.col("shown") > 0)))
+
+
+def openings(view: View) -> pl.DataFrame | None:
+    """Doors and lids opened without a visit that permits it; None where no cabinet row is known."""
+    cabinet = view.table("cabinet")
+    if cabinet is None:
+        return None
+    opened = cabinet.filter((pl.col("activity") == "opened") & (pl.col("part") != "site"))
+    inside = pl.col("part") == "safe"
+    return pl.concat(
+        [
+            unpermitted(opened.filter(~inside), view.visits, "open-cabinet", "open-safe"),
+            unpermitted(opened.filter(inside), view.visits, "open-safe", "exchange"),
+        ]
+    )

@@ -1,0 +1,309 @@
+"""The engine: `advance(state, tables, watermark)` gives the next state and what has become certain since the last.
+
+Guarantees. Time enters only as the watermark. Each verdict and finding has the instant from which it could be given, a
+function of the rows alone; a call gives those in (previous watermark, watermark]. So the result does not depend on how
+rows are cut into calls, nor on the order in which sources deliver within their declared latency. `snapshot` and
+`restore` turn a state into bytes and back.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+
+import msgspec
+import polars as pl
+
+from jackstop import detections
+from jackstop.detections import View
+from jackstop.ledger import book as ledger
+from jackstop.ledger import disks, identity, intake, streams, values, verdicts
+from jackstop.ledger.clock import Clocks
+from jackstop.ledger.streams import Stream
+from jackstop.model.fleet import Fleet
+from jackstop.model.results import VERDICTS, Finding, RecordRef
+from jackstop.model.settings import Settings
+from jackstop.model.tables import Tables
+
+BEGINNING = -(2**62)
+_LOOKED_UP = ("units", "cash", "cabinet", "operator", "windows", "feeds")
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What stays the same: the fleet, its streams and visits, the settings, and which detections run."""
+
+    fleet: Fleet
+    streams: tuple[Stream, ...]
+    visits: pl.DataFrame
+    settings: Settings
+    detections: tuple[str, ...]
+    context: intake.Context
+    sources: pl.DataFrame
+
+    @classmethod
+    def of(
+        cls,
+        fleet: Fleet,
+        known: Iterable[Stream],
+        visits: pl.DataFrame,
+        settings: Settings | None = None,
+        chosen: Iterable[str] | None = None,
+    ) -> "Setup":
+        """A set-up; all detections and default settings unless told otherwise."""
+        listed, tuned = tuple(known), settings or Settings()
+        latency = max((s.latency for s in listed if s.is_host or s.clock in {"trace", "journal"}), default=0)
+        context = intake.Context(identity.Directory.of(fleet), streams.frame(listed), tuned, latency)
+        by_terminal = streams.by_terminal(listed, [t.id for t in fleet.terminal])
+        names = detections.names() if chosen is None else tuple(chosen)
+        return cls(fleet, listed, visits, tuned, names, context, by_terminal)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Everything the engine remembers. `watermark`: how far time has come (µs UTC)."""
+
+    watermark: int
+    intake: intake.Intake
+    book: ledger.Book
+    disks: pl.DataFrame
+    changed: pl.DataFrame
+
+    @classmethod
+    def begin(cls, setup: Setup) -> "State":
+        """The state before the first row."""
+        first = intake.Intake({}, Clocks.unknown(), values.declared(setup.fleet), identity.NOBODY)
+        return cls(BEGINNING, first, ledger.Book.empty(), pl.DataFrame(schema=disks.KNOWN), pl.DataFrame())
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What one step gave: findings, verdict rows (`results.VERDICTS`; a later row of the same id replaces the earlier)."""
+
+    findings: tuple[Finding, ...]
+    verdicts: pl.DataFrame
+    levels: pl.DataFrame
+
+
+def advance(setup: Setup, state: State, tables: Tables, watermark: int) -> tuple[State, Output]:
+    """Take rows in and give what has become certain by the watermark (µs UTC).
+
+    Rows should reach `settings.skew` past the watermark; a row may come in any call up to the one whose watermark
+    passes its time plus its source's latency.
+
+    Raises:
+        ValueError: the watermark goes back.
+    """
+    if watermark < state.watermark:
+        raise ValueError(f"watermark {watermark} is before {state.watermark}: time does not go back")
+    before = state.watermark
+    taken, rows = _take_in(setup, state, tables, watermark)
+    known, changed = _disks(state, rows, setup.settings, watermark)
+    terms = ledger.Terms(setup.settings, setup.visits, setup.sources, setup.context.latency, taken.history)
+    book, settled = ledger.settle(state.book, rows, terms, before, watermark)
+    view = View(
+        {n: settled.rows[n] for n in _LOOKED_UP if n in settled.rows},
+        settled.movements,
+        settled.idle,
+        settled.losses,
+        settled.undone,
+        changed,
+        setup.visits,
+        setup.fleet,
+        setup.settings,
+    )
+    findings = _findings(setup, view, before, watermark)
+    given = _verdicts(settled, before, watermark)
+    levels = _levels(rows)
+    return State(watermark, taken, book, known, changed), Output(findings, given, levels)
+
+
+def _take_in(setup: Setup, state: State, tables: Tables, watermark: int) -> tuple[intake.Intake, intake.Frames]:
+    """Rows due, dated and with amounts; clocks learn from the movements that are complete."""
+    admitted, due = intake.admit(state.intake, tables, setup.context, watermark)
+    due, history = intake.worth(due, admitted.history)
+    clocks = _learn(setup, state, due, admitted.clocks, watermark)
+    dated = intake.date(due, clocks, setup.context, state.watermark)
+    clocks = clocks.forget(watermark - setup.settings.recall)
+    return replace(admitted, clocks=clocks, history=history), dated
+
+
+def _learn(setup: Setup, state: State, due: intake.Frames, clocks: Clocks, watermark: int) -> Clocks:
+    """Clocks with the pairs of orders and approvals that are complete by now."""
+
+    def both(name: str) -> pl.DataFrame | None:
+        frames = [f for f in (state.book.pool.get(name), due.get(name)) if f is not None and f.height]
+        return pl.concat(frames, how="diagonal_relaxed") if frames else None
+
+    cash, host = both("cash"), both("host")
+    if cash is None or host is None:
+        return clocks
+    reach = 2 * setup.settings.pairing + setup.context.latency
+    span = (max(state.watermark, BEGINNING // 2) - reach, watermark - reach)
+    ordered = cash.filter(pl.col("activity").is_in(["dispense-requested", "dispensed"]) & pl.col("amount").is_not_null())
+    follows = pl.col("when") - pl.col("when").shift(1).over("terminal", "clock")
+    answer = (pl.col("activity") == "dispensed") & (follows <= setup.settings.completion).fill_null(value=False)
+    anchors = ordered.sort("terminal", "clock", "when", "event_id").filter(~answer)
+    approved = host.filter(pl.col("activity").is_in(["reply", "advice"]) & pl.col("approved").fill_null(value=False))
+    return clocks.learn(anchors, approved, span, setup.settings)
+
+
+def _disks(state: State, rows: intake.Frames, settings: Settings, watermark: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Disks known, and the changes of the last day."""
+    shown = disks.seen(rows["windows"]) if "windows" in rows and rows["windows"].height else None
+    if shown is None or not shown.height:
+        return state.disks, state.changed
+    known, changed = disks.learn(state.disks, shown)
+    together = pl.concat([state.changed, changed], how="diagonal_relaxed") if state.changed.width else changed
+    return known, together.filter(pl.col("at") > watermark - settings.recall)
+
+
+def _findings(setup: Setup, view: View, before: int, watermark: int) -> tuple[Finding, ...]:
+    """What the detections claim that could be claimed since the last watermark, in a fixed order."""
+    fresh = pl.col("decided").is_between(before, watermark, closed="right")
+    found: list[Finding] = []
+    for name in setup.detections:
+        claimed = detections.find(name).detect(view).filter(fresh)
+        found += [_finding(name, row) for row in claimed.iter_rows(named=True)]
+    return tuple(sorted(found, key=lambda f: (f.decided_at, f.terminal, f.detection, f.id)))
+
+
+def _finding(name: str, row: Mapping[str, object]) -> Finding:
+    claim = msgspec.convert(row, _Claim)
+    seed = f"{name}|{claim.terminal}|{claim.key}".encode()
+    refs = [RecordRef(r.source, r.record_offset, r.record_length, r.record_digest.hex()) for r in claim.records if r is not None]
+    return Finding(
+        hashlib.sha256(seed).hexdigest()[:16],
+        name,
+        claim.terminal,
+        claim.severity,
+        claim.at,
+        claim.decided,
+        (("detail", claim.detail),) if claim.detail else (),
+        claim.amount or 0,
+        claim.currency or "",
+        tuple(sorted(set(refs), key=lambda r: (r.path, r.offset))),
+        (),
+        tuple(v for v in claim.verdicts if v is not None),
+    )
+
+
+class _Ref(msgspec.Struct):
+    source: str
+    record_offset: int
+    record_length: int
+    record_digest: bytes
+
+
+class _Claim(msgspec.Struct):
+    """A row of `detections.CLAIMS`."""
+
+    key: int
+    terminal: str
+    at: int
+    decided: int
+    severity: str
+    detail: str
+    amount: int | None = None
+    currency: str | None = None
+    records: list[_Ref | None] = []
+    verdicts: list[str | None] = []
+
+
+def _verdicts(settled: ledger.Settled, before: int, watermark: int) -> pl.DataFrame:
+    """Verdict rows that hold since the last watermark, and earlier ones whose amounts have become final."""
+
+    def fresh(column: str) -> pl.Expr:
+        return pl.col(column).is_between(before, watermark, closed="right")
+
+    moved = settled.movements.with_columns(order=pl.when(pl.col("verdict") == "explained-by-visit").then("test_order"))
+    final = moved.with_columns(final=pl.max_horizontal("decided", pl.col("closes") + pl.col("latency")))
+    ended = final.filter(fresh("final")).with_columns(shown="shown_final", kept="kept_final")
+    parts = [verdicts.rows(moved.filter(fresh("decided")), "episode"), verdicts.rows(ended, "episode")]
+    parts.append(_reversed(settled, fresh("decided"), moved))
+    parts.append(verdicts.rows(_as_movement(settled.idle.filter(fresh("decided")), "amount"), "authorisation"))
+    if settled.losses.width:
+        lost = settled.losses.filter(fresh("decided")).with_columns(
+            verdict=pl.lit("unexplained"), reason=pl.lit("counters-fell"), spread=pl.lit(None, pl.Int64)
+        )
+        parts.append(verdicts.rows(_as_movement(lost, "loss", moved=True), "balance"))
+    return pl.concat(parts).cast(VERDICTS)  # type: ignore[arg-type]
+
+
+def _reversed(settled: ledger.Settled, fresh: pl.Expr, moved: pl.DataFrame) -> pl.DataFrame:
+    """Explained episodes that a reversal contradicts after all, where they are still in the window."""
+    undone = settled.undone.filter(fresh).select(id="episode", said="decided", proof="records").unique("id")
+    hit = moved.join(undone, on="id", how="inner").with_columns(
+        verdict=pl.lit("contradicted"),
+        reason=pl.lit("reversed-after-taken"),
+        decided="said",
+        shown="shown_final",
+        kept="kept_final",
+        records=pl.concat_list("records", "proof"),
+    )
+    return verdicts.rows(hit, "episode")
+
+
+def _as_movement(frame: pl.DataFrame, amount: str, *, moved: bool = False) -> pl.DataFrame:
+    """Idle approvals and losses with the columns verdict rows are made from."""
+    worth = pl.col(amount) if moved else pl.lit(0, pl.Int64)
+    nothing = pl.lit(None, pl.String)
+    return frame.with_columns(
+        picked=worth,
+        shown=worth,
+        kept=worth,
+        approval=pl.lit(None, pl.UInt64) if moved else pl.col("id"),
+        order=nothing,
+        gate=nothing,
+        missing=nothing,
+        offset=pl.lit(None, pl.Int64),
+        spread=pl.lit(None, pl.Int64),
+        auth_records=pl.lit(None, pl.List(detections.RECORD)),
+    )
+
+
+def _levels(rows: intake.Frames) -> pl.DataFrame:
+    """Counter rows of this step, for what is left in the cassettes: terminal, at, basis, unit, count, value, currency."""
+    units = rows.get("units")
+    columns = ("terminal", "at", "basis", "unit", "unit_id", "kind", "count", "value", "currency")
+    return units.select(columns) if units is not None else pl.DataFrame()
+
+
+def snapshot(state: State) -> bytes:
+    """The state as bytes (MessagePack of Arrow IPC frames), to be given to `restore`."""
+    return msgspec.msgpack.encode(_pack(state))
+
+
+def restore(data: bytes, setup: Setup) -> State:
+    """The state a snapshot was made of.
+
+    Raises:
+        msgspec.DecodeError: the bytes are not a snapshot.
+    """
+    packed = msgspec.msgpack.decode(data)
+    state = State.begin(setup)
+    unpacked = _unpack(state, packed)
+    if not isinstance(unpacked, State):
+        raise msgspec.DecodeError("not a snapshot of an engine state")
+    return unpacked
+
+
+def _pack(value: object) -> object:
+    if isinstance(value, pl.DataFrame):
+        return value.write_ipc(None).getvalue()
+    if isinstance(value, Mapping):
+        return {k: _pack(v) for k, v in value.items()}
+    if isinstance(value, int):
+        return value
+    return {f.name: _pack(getattr(value, f.name)) for f in fields(value)}  # type: ignore[arg-type]
+
+
+def _unpack(like: object, packed: object) -> object:
+    if isinstance(packed, bytes):
+        return pl.read_ipc(packed)
+    if isinstance(packed, int):
+        return packed
+    if not isinstance(packed, dict):
+        raise msgspec.DecodeError(f"unexpected {type(packed).__name__} in a snapshot")
+    if isinstance(like, dict) or like is None:
+        return {k: _unpack(None, v) for k, v in packed.items()}
+    return type(like)(**{k: _unpack(getattr(like, k), v) for k, v in packed.items()})
