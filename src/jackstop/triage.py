@@ -1,0 +1,178 @@
+"""Triage: findings folded into one alert per terminal and incident, with severity, unexplained money and money at risk.
+
+Alerts are kept in a small state and folded in the order in which findings were decided, so the result does not depend
+on how findings were cut into calls.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+import polars as pl
+
+from jackstop import detections
+from jackstop.model.fleet import Fleet
+from jackstop.model.results import PAGING, SEVERITIES, Alert, Finding
+from jackstop.model.settings import Settings
+
+QUIET = ("info", "low")
+"""Findings this grave open no alert of their own: they join one that is open, or wait for one."""
+
+_MONEY = (
+    "dispense.unexplained",
+    "dispense.contradicted",
+    "dispense.over-authorised",
+    "balance.missing-notes",
+    "reversal.after-taken",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """One alert in the making: its findings, and when it reached its present severity (µs, the watermark)."""
+
+    terminal: str
+    findings: tuple[Finding, ...]
+    severity: str
+    raised_at: int
+    updated_at: int
+    at_risk: int
+
+
+@dataclass(slots=True)
+class Desk:
+    """The open and closed incidents, findings too slight for an alert of their own, and the cash in each terminal.
+
+    Attributes:
+        open: by terminal. closed: in the order they ended. waiting: slight findings by terminal.
+        cash: minor units in the cassettes, by terminal and unit.
+    """
+
+    open: dict[str, Incident] = field(default_factory=dict)
+    closed: list[Incident] = field(default_factory=list)
+    waiting: dict[str, list[Finding]] = field(default_factory=dict)
+    cash: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, fleet: Fleet) -> "Desk":
+        """A desk that knows what the cassettes were loaded with."""
+        return cls(cash={t.id: {str(c.unit): c.value * c.count for c in t.cassettes} for t in fleet.terminal})
+
+
+def note_levels(desk: Desk, levels: pl.DataFrame) -> None:
+    """Note what counters say is in the cassettes (rows of `engine.Output.levels`)."""
+    if not levels.height:
+        return
+    bills = pl.col("kind").is_in(["bill", "recycling"]) & pl.col("basis").is_in(["logical", "physical"])
+    known = levels.filter(bills, pl.col("count").is_not_null()).with_columns(
+        key=pl.coalesce(pl.col("unit").cast(pl.String), "unit_id"), worth=pl.col("count") * pl.col("value").fill_null(0)
+    )
+    latest = known.sort("at").group_by("terminal", "key", maintain_order=True).agg(pl.col("worth").last())
+    for terminal, key, worth in latest.iter_rows():
+        desk.cash.setdefault(terminal, {})[key] = worth
+
+
+def fold(desk: Desk, findings: Iterable[Finding], step: int, settings: Settings) -> None:
+    """Fold findings (in the order they were decided) into the desk's incidents.
+
+    Args:
+        desk: changed in place.
+        findings: of one engine step. step: the replay's step (µs): alerts are raised at its multiples.
+        settings: `incident`.
+    """
+    for finding in findings:
+        _fold_one(desk, finding, step, settings)
+
+
+def _fold_one(desk: Desk, finding: Finding, step: int, settings: Settings) -> None:
+    known = desk.open.get(finding.terminal)
+    if known is not None and finding.decided_at - known.updated_at > settings.incident:
+        desk.closed.append(desk.open.pop(finding.terminal))
+        known = None
+    if known is None:
+        if finding.severity in QUIET:
+            desk.waiting.setdefault(finding.terminal, []).append(finding)
+            return
+        _open(desk, finding, step, settings)
+        return
+    if finding.id in {f.id for f in known.findings}:
+        return
+    severity = max(known.severity, finding.severity, key=SEVERITIES.index)
+    raised = _ceil(finding.decided_at, step) if severity != known.severity else known.raised_at
+    desk.open[finding.terminal] = replace(
+        known,
+        findings=(*known.findings, finding),
+        severity=severity,
+        raised_at=raised,
+        updated_at=finding.decided_at,
+        at_risk=_at_risk(desk, finding.terminal) if severity != known.severity else known.at_risk,
+    )
+
+
+def _open(desk: Desk, finding: Finding, step: int, settings: Settings) -> None:
+    """Open an incident with the slight findings of the hours before it."""
+    waiting = desk.waiting.pop(finding.terminal, [])
+    recent = tuple(f for f in waiting if finding.decided_at - f.decided_at <= settings.incident)
+    desk.open[finding.terminal] = Incident(
+        finding.terminal,
+        (*recent, finding),
+        finding.severity,
+        _ceil(finding.decided_at, step),
+        finding.decided_at,
+        _at_risk(desk, finding.terminal),
+    )
+
+
+def _at_risk(desk: Desk, terminal: str) -> int:
+    return sum(desk.cash.get(terminal, {}).values())
+
+
+def _ceil(time: int, step: int) -> int:
+    return -(-time // step) * step
+
+
+def alerts(desk: Desk, currency: str) -> tuple[Alert, ...]:
+    """Every incident as an alert, in the order raised."""
+    made = [_alert(i, currency) for i in (*desk.closed, *desk.open.values())]
+    return tuple(sorted(made, key=lambda a: (a.raised_at, a.terminals, a.id)))
+
+
+def _alert(incident: Incident, currency: str) -> Alert:
+    findings = incident.findings
+    gravest = max(findings, key=lambda f: (SEVERITIES.index(f.severity), f.detection in _MONEY, -f.decided_at))
+    contents = [detections.find(name) for name in dict.fromkeys(f.detection for f in findings)]
+    first = min(findings, key=lambda f: (f.decided_at, f.id))
+    seed = f"{incident.terminal}|{first.id}".encode()
+    return Alert(
+        id=hashlib.sha256(seed).hexdigest()[:16],
+        terminals=(incident.terminal,),
+        severity=incident.severity,
+        title=detections.find(gravest.detection).META.title.en,
+        detections=tuple(dict.fromkeys(f.detection for f in findings)),
+        attack=tuple(sorted({t for c in contents for t in c.META.attack})),
+        first_event=min(f.time for f in findings),
+        raised_at=incident.raised_at,
+        updated_at=incident.updated_at,
+        unexplained=unexplained(findings),
+        money_at_risk=incident.at_risk,
+        currency=next((f.currency for f in findings if f.currency), currency),
+        visits=tuple(sorted({v for f in findings for v in f.visits})),
+        verdicts=tuple(dict.fromkeys(v for f in findings for v in f.verdicts)),
+        records=tuple(dict.fromkeys(r for f in findings for r in f.records)),
+        findings=findings,
+    )
+
+
+def unexplained(findings: Iterable[Finding]) -> int:
+    """Minor units that no authorisation explains: each movement once, however many detections name it."""
+    by_movement: dict[tuple[str, ...], int] = {}
+    for f in findings:
+        if f.detection in _MONEY:
+            key = f.verdicts or (f.id,)
+            by_movement[key] = max(by_movement.get(key, 0), f.amount)
+    return sum(by_movement.values())
+
+
+def pages(alert: Alert) -> bool:
+    """Whether the alert wakes a person."""
+    return alert.severity in PAGING
