@@ -77,11 +77,16 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What one step gave: findings, verdict rows (`results.VERDICTS`; a later row of the same id replaces the earlier)."""
+    """What one step gave.
+
+    Attributes:
+        findings: in the order decided. verdicts: rows of `results.VERDICTS`; a later row of the same id replaces the earlier.
+        rows: the tables' rows that became due, with their terminal resolved and `at` (µs, the host's clock).
+    """
 
     findings: tuple[Finding, ...]
     verdicts: pl.DataFrame
-    levels: pl.DataFrame
+    rows: intake.Frames
 
 
 def advance(setup: Setup, state: State, tables: Tables, watermark: int) -> tuple[State, Output]:
@@ -113,8 +118,23 @@ def advance(setup: Setup, state: State, tables: Tables, watermark: int) -> tuple
     )
     findings = _findings(setup, view, before, watermark)
     given = _verdicts(settled, before, watermark)
-    levels = _levels(rows)
-    return State(watermark, taken, book, known, changed), Output(findings, given, levels)
+    return State(watermark, taken, book, known, changed), Output(findings, given, rows)
+
+
+def pending(setup: Setup, state: State) -> pl.DataFrame:
+    """Verdict rows `pending` of the movements seen by now whose verdict is yet to come."""
+    terms = ledger.Terms(setup.settings, setup.visits, setup.sources, setup.context.latency, state.intake.history)
+    _, settled = ledger.settle(state.book, {}, terms, state.watermark, state.watermark)
+    open_ones = settled.movements.filter(pl.col("decided") > state.watermark).with_columns(
+        verdict=pl.lit("pending"),
+        reason=pl.lit("awaiting-sources"),
+        approval=pl.lit(None, pl.UInt64),
+        order=pl.lit(None, pl.String),
+        gate=pl.lit(None, pl.String),
+        missing=pl.lit(None, pl.String),
+        decided=pl.lit(state.watermark, pl.Int64),
+    )
+    return verdicts.rows(open_ones, "episode").cast(VERDICTS)  # type: ignore[arg-type]
 
 
 def _take_in(setup: Setup, state: State, tables: Tables, watermark: int) -> tuple[intake.Intake, intake.Frames]:
@@ -259,13 +279,6 @@ def _as_movement(frame: pl.DataFrame, amount: str, *, moved: bool = False) -> pl
         spread=pl.lit(None, pl.Int64),
         auth_records=pl.lit(None, pl.List(detections.RECORD)),
     )
-
-
-def _levels(rows: intake.Frames) -> pl.DataFrame:
-    """Counter rows of this step, for what is left in the cassettes: terminal, at, basis, unit, count, value, currency."""
-    units = rows.get("units")
-    columns = ("terminal", "at", "basis", "unit", "unit_id", "kind", "count", "value", "currency")
-    return units.select(columns) if units is not None else pl.DataFrame()
 
 
 def snapshot(state: State) -> bytes:

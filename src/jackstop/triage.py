@@ -18,6 +18,8 @@ from jackstop.model.settings import Settings
 QUIET = ("info", "low")
 """Findings this grave open no alert of their own: they join one that is open, or wait for one."""
 
+LEVELS = {"terminal": pl.String, "key": pl.String, "at": pl.Int64, "worth": pl.Int64}
+
 _MONEY = (
     "dispense.unexplained",
     "dispense.contradicted",
@@ -45,31 +47,40 @@ class Desk:
 
     Attributes:
         open: by terminal. closed: in the order they ended. waiting: slight findings by terminal.
-        cash: minor units in the cassettes, by terminal and unit.
+        levels: the money in each cash unit (terminal, key, at, worth): what is known of now, and the newest before.
     """
 
     open: dict[str, Incident] = field(default_factory=dict)
     closed: list[Incident] = field(default_factory=list)
     waiting: dict[str, list[Finding]] = field(default_factory=dict)
-    cash: dict[str, dict[str, int]] = field(default_factory=dict)
+    levels: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=LEVELS))
 
     @classmethod
     def of(cls, fleet: Fleet) -> "Desk":
         """A desk that knows what the cassettes were loaded with."""
-        return cls(cash={t.id: {str(c.unit): c.value * c.count for c in t.cassettes} for t in fleet.terminal})
+        rows = [(t.id, str(c.unit), -(2**62), c.value * c.count) for t in fleet.terminal for c in t.cassettes]
+        return cls(levels=pl.DataFrame(rows, schema=LEVELS, orient="row"))
 
 
-def note_levels(desk: Desk, levels: pl.DataFrame) -> None:
-    """Note what counters say is in the cassettes (rows of `engine.Output.levels`)."""
-    if not levels.height:
+def note_levels(desk: Desk, units: pl.DataFrame | None, before: int) -> None:
+    """Note what counters say is in the cassettes.
+
+    Args:
+        desk: changed in place. units: rows `units` of `engine.Output.rows`. before: the last watermark: what older
+            rows said is forgotten where a newer one up to it is known.
+    """
+    if units is None or not units.height:
         return
     bills = pl.col("kind").is_in(["bill", "recycling"]) & pl.col("basis").is_in(["logical", "physical"])
-    known = levels.filter(bills, pl.col("count").is_not_null()).with_columns(
-        key=pl.coalesce(pl.col("unit").cast(pl.String), "unit_id"), worth=pl.col("count") * pl.col("value").fill_null(0)
+    fresh = units.filter(bills, pl.col("count").is_not_null()).select(
+        "terminal",
+        key=pl.coalesce(pl.col("unit").cast(pl.String), "unit_id"),
+        at="at",
+        worth=pl.col("count") * pl.col("value").fill_null(0),
     )
-    latest = known.sort("at").group_by("terminal", "key", maintain_order=True).agg(pl.col("worth").last())
-    for terminal, key, worth in latest.iter_rows():
-        desk.cash.setdefault(terminal, {})[key] = worth
+    known = pl.concat([desk.levels, fresh]).sort("at", maintain_order=True)
+    newest = pl.col("at") == pl.col("at").filter(pl.col("at") <= before).max().over("terminal", "key")
+    desk.levels = known.filter(newest.fill_null(value=False) | (pl.col("at") > before))
 
 
 def fold(desk: Desk, findings: Iterable[Finding], step: int, settings: Settings) -> None:
@@ -91,7 +102,8 @@ def _fold_one(desk: Desk, finding: Finding, step: int, settings: Settings) -> No
         known = None
     if known is None:
         if finding.severity in QUIET:
-            desk.waiting.setdefault(finding.terminal, []).append(finding)
+            slight = desk.waiting.get(finding.terminal, [])
+            desk.waiting[finding.terminal] = [*_recent(slight, finding, settings), finding]
             return
         _open(desk, finding, step, settings)
         return
@@ -105,26 +117,32 @@ def _fold_one(desk: Desk, finding: Finding, step: int, settings: Settings) -> No
         severity=severity,
         raised_at=raised,
         updated_at=finding.decided_at,
-        at_risk=_at_risk(desk, finding.terminal) if severity != known.severity else known.at_risk,
+        at_risk=_at_risk(desk, finding) if severity != known.severity else known.at_risk,
     )
 
 
 def _open(desk: Desk, finding: Finding, step: int, settings: Settings) -> None:
     """Open an incident with the slight findings of the hours before it."""
     waiting = desk.waiting.pop(finding.terminal, [])
-    recent = tuple(f for f in waiting if finding.decided_at - f.decided_at <= settings.incident)
+    recent = tuple(_recent(waiting, finding, settings))
     desk.open[finding.terminal] = Incident(
         finding.terminal,
         (*recent, finding),
         finding.severity,
         _ceil(finding.decided_at, step),
         finding.decided_at,
-        _at_risk(desk, finding.terminal),
+        _at_risk(desk, finding),
     )
 
 
-def _at_risk(desk: Desk, terminal: str) -> int:
-    return sum(desk.cash.get(terminal, {}).values())
+def _recent(findings: list[Finding], finding: Finding, settings: Settings) -> list[Finding]:
+    return [f for f in findings if finding.decided_at - f.decided_at <= settings.incident]
+
+
+def _at_risk(desk: Desk, finding: Finding) -> int:
+    """Minor units in the terminal's cassettes when a finding was decided."""
+    known = desk.levels.filter(pl.col("terminal") == finding.terminal, pl.col("at") <= finding.decided_at)
+    return int(known.group_by("key", maintain_order=True).agg(pl.col("worth").last())["worth"].sum())
 
 
 def _ceil(time: int, step: int) -> int:

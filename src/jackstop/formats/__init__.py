@@ -3,6 +3,7 @@
 A module of this package whose name has no leading underscore is a format; its id is the file's name with `-` for `_`.
 Nobody keeps a list. A format module offers
 
+- `FILLS`: the tables it has rows for; `CLOCK`: whose clock stamps them (`trace`, `journal`, `pc`: the terminal's; or `host`);
 - a docstring: a first line that says what it is, a sample, and its source;
 - `sniff(head, name) -> int`: how surely these first bytes (up to 64 KiB) of a file of this name are this format, 0–100;
 - `reader(reading) -> Reader`: a new reader for one source;
@@ -27,6 +28,8 @@ class Format(Protocol):
     """The role a format module plays."""
 
     __doc__: str | None
+    FILLS: tuple[str, ...]
+    CLOCK: str
 
     def sniff(self, head: bytes, name: str) -> int:
         """How surely the bytes are this format: 0 not, 100 certainly."""

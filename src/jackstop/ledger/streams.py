@@ -5,24 +5,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-CLOCKS = {
-    "nextware-trace": "trace",
-    "xfs4iot": "trace",
-    "xfs-text": "trace",
-    "ncr-journal": "journal",
-    "procash-journal": "journal",
-    "hyosung-journal": "journal",
-    "evtx": "pc",
-    "windows-xml": "pc",
-    "winlogbeat": "pc",
-    "nxlog": "pc",
-    "wazuh": "pc",
-    "osquery": "pc",
-}
-"""Which clock stamps a format's rows: the terminal's (as its trace, journal or Windows say it); the rest is `host`."""
-
-HOSTS = ("switch-csv", "iso8583", "catp", "ndc")
-"""Formats that carry authorisations."""
+from jackstop import formats
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +20,7 @@ class Stream:
     @property
     def is_host(self) -> bool:
         """Whether it can tell of authorisations."""
-        return self.format in HOSTS
+        return "host" in formats.find(self.format).FILLS
 
     @property
     def is_journal(self) -> bool:
@@ -52,7 +35,7 @@ class Stream:
     @property
     def clock(self) -> str:
         """The clock that stamps it: trace, journal, pc or host (the reference)."""
-        return CLOCKS.get(self.format, "host")
+        return formats.find(self.format).CLOCK
 
 
 def frame(streams: Iterable[Stream]) -> pl.DataFrame:

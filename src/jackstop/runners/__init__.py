@@ -1,0 +1,1 @@
+"""Who drives the straight path: the same pipeline under every runner."""

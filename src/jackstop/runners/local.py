@@ -1,0 +1,159 @@
+"""The local runner: a bundle of files replayed in event time on this machine, in memory that does not grow with the logs.
+
+Rows are given to the pipeline up to `settings.skew` past each watermark, in windows of about `TARGET` rows; what comes
+out does not depend on the windows.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from jackstop import __version__, engine
+from jackstop.ledger.streams import Stream
+from jackstop.model.results import Report
+from jackstop.model.settings import HOUR, MINUTE, SECOND, Settings
+from jackstop.model.tables import Tables
+from jackstop.pipeline import Run
+from jackstop.runners.dossiers import dossiers, glances
+from jackstop.runners.scrapbook import Scrapbook
+from jackstop.runners.shelf import FAR, Given
+from jackstop.runners.workers import Workers
+from jackstop.sources.bundle import Bundle
+from jackstop.store.results import Results
+
+TARGET = 200_000
+"""Rows of one window, about."""
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to replay.
+
+    Attributes:
+        step: µs to whose multiples `raised_at` of alerts is rounded up. until: µs UTC after which nothing is known.
+        jobs: decoding processes; None is one per processor. progress: called with bytes read and bytes in all.
+    """
+
+    step: int = SECOND
+    until: int | None = None
+    jobs: int | None = None
+    progress: Progress | None = None
+    settings: Settings = field(default_factory=Settings)
+
+
+class _Disordered(Exception):
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self.names = names
+
+
+def investigate(bundle: Bundle, results: Results, options: Options) -> Report:
+    """Replay a bundle, write verdicts to the results, and give what the report is made from.
+
+    A file whose rows turn out to be far out of order (an export sorted by terminal) is read whole in another run.
+
+    Raises:
+        WorkerLost: a decoding process ended by itself. StoreError: the results cannot be written.
+    """
+    whole: frozenset[str] = frozenset()
+    while True:
+        results.begin()
+        try:
+            return _Replay(bundle, results, options, whole).run()
+        except _Disordered as found:
+            whole |= set(found.names)
+
+
+class _Replay:
+    """One pass over the files."""
+
+    def __init__(self, bundle: Bundle, results: Results, options: Options, whole: frozenset[str]) -> None:
+        self._bundle, self._results, self._options, self._whole = bundle, results, options, whole
+        streams = [Stream(f.name, f.format, f.latency, f.terminal) for f in bundle.files]
+        self._run = Run.begin(bundle.fleet, streams, bundle.visits, options.step, options.settings)
+        self._book = Scrapbook()
+        self._width = 10 * MINUTE
+        self._bytes = sum(f.size for f in bundle.files)
+        self._start, self._host_end = FAR, -FAR
+        self._last = options.until if options.until is not None else FAR
+
+    def run(self) -> Report:
+        jobs = self._options.jobs or min(len(os.sched_getaffinity(0)), 8)
+        if self._bytes < 8 << 20:
+            jobs = 1
+        with Workers(self._bundle.files, jobs, self._whole) as workers:
+            end = self._replay(workers)
+            self._finish(end)
+            return self._report(workers, end)
+
+    def _replay(self, workers: Workers) -> int:
+        """Everything up to the last watermark, which is given back (µs)."""
+        skew, last = self._options.settings.skew, self._last
+        limit: int | None = -FAR + 1
+        while limit is not None:
+            given = workers.until(limit)
+            if given.disordered:
+                raise _Disordered(given.disordered)
+            coming = self._next(limit, given)
+            if coming is not None:
+                workers.ask(coming)
+            if given.tables.height:
+                self._start = min(self._start, _first(given.tables))
+                self._take(self._run.advance(given.tables, max(limit - skew, self._run.state.watermark)))
+            self._tell(workers)
+            limit = coming
+        end = min(last, workers.end())
+        return max(end, self._run.state.watermark)
+
+    def _next(self, limit: int, given: Given) -> int | None:
+        """How far to read next: about `TARGET` rows further; None when there is nothing more to read."""
+        rows = given.tables.height
+        grow = min(2.0, max(0.1, TARGET / rows)) if rows else 2.0
+        self._width = max(SECOND, min(int(self._width * grow), 30 * 24 * HOUR))
+        if given.next == FAR or limit >= self._last:
+            return None
+        return min(max(limit, given.next) + self._width, self._last)
+
+    def _take(self, output: engine.Output) -> None:
+        """Put away what one step gave."""
+        self._results.put(output.verdicts)
+        self._book.note(output.rows, self._run.desk, self._run.state.watermark)
+        host = output.rows.get("host")
+        if host is not None and host.height:
+            self._host_end = max(self._host_end, int(host["at"].max()))  # type: ignore[arg-type]
+
+    def _tell(self, workers: Workers) -> None:
+        if self._options.progress is not None:
+            self._options.progress(sum(a.bytes_read for a in workers.accounts()), self._bytes)
+
+    def _finish(self, end: int) -> None:
+        """Bring time to the end of what is known, and decide or leave open what is left."""
+        self._take(self._run.advance(Tables.of(), end))
+        self._results.put(self._run.pending())
+        if self._options.until is None:
+            self._take(self._run.close(self._host_end))
+
+    def _report(self, workers: Workers, end: int) -> Report:
+        alerts = self._run.alerts()
+        accounts = workers.accounts()
+        terminals, shared = glances(self._run, self._bundle.files, accounts, alerts, self._results)
+        fleet = self._bundle.fleet.fleet
+        return Report(
+            fleet=fleet.name,
+            timezone=fleet.timezone,
+            currency=fleet.currency,
+            start=0 if self._start == FAR else self._start,
+            end=end if self._start != FAR else 0,
+            terminals=terminals,
+            dossiers=dossiers(alerts, self._book, self._results),
+            fleet_sources=shared,
+            version=__version__,
+        )
+
+
+def _first(tables: Tables) -> int:
+    """Time of the earliest row (µs) that has one."""
+    stamps = [f["time"].to_physical() for _, f in tables.items() if f.height]
+    real = [int(s.filter(s > 0).min() or FAR) for s in stamps]  # type: ignore[arg-type]
+    return min(real, default=FAR)

@@ -1,0 +1,147 @@
+"""Decoding beside the engine: shelves in processes of their own, asked one instant ahead.
+
+Each process owns some of the files; rows come back as Arrow IPC. With one job all happens in this process.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from typing import NamedTuple
+
+import polars as pl
+
+from jackstop.model.tables import Tables
+from jackstop.runners.shelf import FAR, Account, Given, Shelf, piece_size
+from jackstop.sources.bundle import BundleFile
+
+_QUIT = None
+
+
+class WorkerLost(Exception):
+    """A decoding process ended by itself; the message says which files it had."""
+
+
+class _Answer(NamedTuple):
+    frames: dict[str, bytes]
+    next: int
+    disordered: tuple[str, ...]
+    accounts: list[Account]
+    end: int
+
+
+@dataclass(slots=True)
+class _Worker:
+    files: tuple[BundleFile, ...]
+    connection: Connection
+    accounts: list[Account]
+    end: int = -FAR
+
+
+class Workers:
+    """The files of a bundle, read side by side by some processes. Use as a context manager.
+
+    Args:
+        files: of the bundle. jobs: decoding processes; 1 means none beside this one. whole: files read whole.
+    """
+
+    def __init__(self, files: Sequence[BundleFile], jobs: int, whole: frozenset[str]) -> None:
+        self._shares = _shares(files, jobs)
+        self._piece = piece_size(len(files))
+        self._whole = whole
+        self._own = Shelf(files, self._piece, whole) if len(self._shares) < 2 else None
+        self._workers: list[_Worker] = []
+        self._asked: int | None = None
+
+    def __enter__(self) -> "Workers":
+        if self._own is not None:
+            return self
+        context = get_context("spawn")
+        for share in self._shares:
+            here, there = context.Pipe()
+            process = context.Process(target=_serve, args=(there, share, self._piece, self._whole), daemon=True)
+            process.start()
+            there.close()
+            self._workers.append(_Worker(share, here, [Account(f.name) for f in share]))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self._workers:
+            worker.connection.close()
+
+    def ask(self, instant: int) -> None:
+        """Begin to read up to an instant (µs), so that `until` need not wait as long."""
+        if self._own is None and self._asked is None:
+            self._asked = instant
+            for worker in self._workers:
+                _send(worker, instant)
+
+    def until(self, instant: int) -> Given:
+        """Rows up to an instant (µs) that were not given before; the instant asked for before, if one was.
+
+        Raises:
+            WorkerLost: a decoding process is gone.
+        """
+        if self._own is not None:
+            return self._own.until(instant)
+        self.ask(instant)
+        self._asked = None
+        answers = [_receive(w) for w in self._workers]
+        parts = [Tables.of(**{n: pl.read_ipc(b) for n, b in a.frames.items()}) for a in answers if a.frames]
+        tables = Tables.concat(parts) if parts else Tables.of()
+        return Given(tables, min(a.next for a in answers), tuple(n for a in answers for n in a.disordered))
+
+    def accounts(self) -> list[Account]:
+        """What became of each file so far, by name."""
+        if self._own is not None:
+            return sorted(self._own.accounts(), key=lambda a: a.name)
+        return sorted((a for w in self._workers for a in w.accounts), key=lambda a: a.name)
+
+    def end(self) -> int:
+        """How far the rows of the files reach (µs); `-FAR` for none."""
+        return self._own.end() if self._own is not None else max((w.end for w in self._workers), default=-FAR)
+
+
+def _shares(files: Sequence[BundleFile], jobs: int) -> list[tuple[BundleFile, ...]]:
+    """Files dealt out so that each process has about as many bytes."""
+    loads = [0] * max(1, jobs)
+    shares: list[list[BundleFile]] = [[] for _ in loads]
+    for file in sorted(files, key=lambda f: (-f.size, f.name)):
+        least = loads.index(min(loads))
+        loads[least] += file.size + 1
+        shares[least].append(file)
+    return [tuple(s) for s in shares if s]
+
+
+def _send(worker: _Worker, instant: int) -> None:
+    try:
+        worker.connection.send(instant)
+    except OSError as fault:
+        raise _lost(worker, fault) from None
+
+
+def _receive(worker: _Worker) -> _Answer:
+    try:
+        answer: _Answer = worker.connection.recv()
+    except (EOFError, OSError) as fault:
+        raise _lost(worker, fault) from None
+    worker.accounts, worker.end = answer.accounts, answer.end
+    return answer
+
+
+def _lost(worker: _Worker, fault: Exception) -> WorkerLost:
+    names = ", ".join(f.name for f in worker.files[:3]) + (" …" if len(worker.files) > 3 else "")
+    return WorkerLost(f"the process that decodes {names} ended by itself ({type(fault).__name__}), expected it to stay")
+
+
+def _serve(connection: Connection, files: tuple[BundleFile, ...], piece: int, whole: frozenset[str]) -> None:
+    """A decoding process: answers instants with rows until the other end closes."""
+    shelf = Shelf(files, piece, whole)
+    while True:
+        try:
+            instant = connection.recv()
+        except EOFError:
+            return
+        given = shelf.until(instant)
+        frames = {n: f.write_ipc(None).getvalue() for n, f in given.tables.items() if f.height}
+        connection.send(_Answer(frames, given.next, given.disordered, shelf.accounts(), shelf.end()))

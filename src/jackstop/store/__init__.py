@@ -1,0 +1,1 @@
+"""Where results rest: one SQLite file per investigation (docs/decisions/0006)."""

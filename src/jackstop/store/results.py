@@ -1,0 +1,170 @@
+"""The results of one investigation in one SQLite file: verdicts, the evidence index, and what the report is made from.
+
+Verdicts are written as they are given, so memory does not grow with the log. A later verdict of the same movement
+replaces the earlier one and keeps the instant of the first.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import polars as pl
+
+from jackstop.model.results import RECORDS, VERDICTS, Report
+
+LAYOUT = 1
+_TABLES = """
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS verdicts (
+  id TEXT PRIMARY KEY, terminal TEXT, kind TEXT, time INTEGER, currency TEXT, picked INTEGER, presented INTEGER,
+  retained INTEGER, verdict TEXT, reason TEXT, explained_by TEXT, gates_failed TEXT, sources_missing TEXT, offset_ms INTEGER,
+  uncertainty_ms INTEGER, decided_at INTEGER, records TEXT);
+CREATE TABLE IF NOT EXISTS evidence (sha256 TEXT, path TEXT, offset INTEGER, length INTEGER, alert TEXT);
+"""
+_INDEXES = """
+CREATE INDEX IF NOT EXISTS verdicts_by_terminal ON verdicts (terminal, time);
+CREATE INDEX IF NOT EXISTS verdicts_by_decision ON verdicts (decided_at, id);
+CREATE INDEX IF NOT EXISTS evidence_by_digest ON evidence (sha256);
+"""
+_NAMES = tuple(VERDICTS)
+_PUT = (
+    f"INSERT INTO verdicts ({', '.join(_NAMES)}) VALUES ({', '.join('?' * len(_NAMES))}) "  # noqa: S608 - our own column names
+    "ON CONFLICT (id) DO UPDATE SET " + ", ".join(f"{n} = excluded.{n}" for n in _NAMES if n not in {"id", "decided_at"})
+)
+_LISTS = ("explained_by", "gates_failed", "sources_missing")
+_PAGE = 20_000
+
+
+class StoreError(Exception):
+    """The results cannot be written or read; the message says where and why."""
+
+
+class Results:
+    """An open results file.
+
+    Raises:
+        StoreError: the file cannot be opened, or is not a results file of this layout.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(path, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            self._db.executescript(_TABLES)
+        except (sqlite3.Error, OSError) as fault:
+            raise StoreError(f"{path}: {fault}, expected a results file of jackstop or a place to write one") from None
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def fact(self, name: str) -> bytes | None:
+        """A stored fact (`fingerprint`, `report`), or None."""
+        found = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        return bytes(found[0]) if found else None
+
+    def begin(self) -> None:
+        """Forget the results of an earlier run."""
+        self._db.executescript(
+            "DELETE FROM facts; DELETE FROM evidence; DROP INDEX IF EXISTS verdicts_by_terminal;"
+            "DROP INDEX IF EXISTS verdicts_by_decision; DELETE FROM verdicts;"
+        )
+
+    def put(self, verdicts: pl.DataFrame) -> None:
+        """Add verdict rows (`results.VERDICTS`)."""
+        if not verdicts.height:
+            return
+        shown = verdicts.with_columns(
+            pl.col("time", "decided_at").to_physical(),
+            pl.col("kind", "verdict").cast(pl.String),
+            *(pl.col(c).list.join("\n") for c in _LISTS),
+            records=_as_text("records"),
+        )
+        self._db.execute("BEGIN")
+        self._db.executemany(_PUT, shown.select(_NAMES).iter_rows())
+        self._db.execute("COMMIT")
+
+    def finish(self, report: Report, fingerprint: str) -> None:
+        """Index what was written and keep what the report is made from."""
+        self._db.executescript(_INDEXES)
+        self._db.execute("BEGIN")
+        self._db.executemany(
+            "INSERT INTO evidence VALUES (?, ?, ?, ?, ?)",
+            ((r.sha256, r.path, r.offset, r.length, d.alert.id) for d in report.dossiers for r in d.alert.records),
+        )
+        facts = (("report", msgspec.json.encode(report)), ("fingerprint", fingerprint.encode()), ("layout", str(LAYOUT).encode()))
+        self._db.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", facts)
+        self._db.execute("COMMIT")
+
+    def report(self) -> Report:
+        """What the last finished run's report is made from.
+
+        Raises:
+            StoreError: no run has finished here, or by another layout.
+        """
+        kept = self.fact("report")
+        if kept is None:
+            raise StoreError(f"{self.path}: no finished results, expected those of `jackstop investigate`")
+        try:
+            return msgspec.json.decode(kept, type=Report)
+        except msgspec.DecodeError as fault:
+            raise StoreError(f"{self.path}: {fault}, expected results of this version: investigate again") from None
+
+    def verdicts(self) -> Iterator[pl.DataFrame]:
+        """All verdicts, in the order decided, in frames of `results.VERDICTS`."""
+        yield from self._frames("SELECT * FROM verdicts ORDER BY decided_at, id", ())
+
+    def movements(self, terminal: str, start: int, end: int) -> pl.DataFrame:
+        """Verdicts of one terminal with times (µs UTC) from `start` to `end`, in time order."""
+        frames = list(
+            self._frames(
+                "SELECT * FROM verdicts WHERE terminal = ? AND time BETWEEN ? AND ? ORDER BY time, id", (terminal, start, end)
+            )
+        )
+        return pl.concat(frames) if frames else pl.DataFrame(schema=VERDICTS)
+
+    def totals(self) -> pl.DataFrame:
+        """Movements of cash by terminal and verdict: terminal, kind, verdict, count, picked (minor units)."""
+        rows = self._db.execute("SELECT terminal, kind, verdict, count(*), sum(picked) FROM verdicts GROUP BY 1, 2, 3").fetchall()
+        schema = {"terminal": pl.String, "kind": pl.String, "verdict": pl.String, "count": pl.Int64, "picked": pl.Int64}
+        return pl.DataFrame(rows, schema=schema, orient="row").sort("terminal", "kind", "verdict")
+
+    def _frames(self, query: str, values: tuple[object, ...]) -> Iterator[pl.DataFrame]:
+        cursor = self._db.execute(query, values)
+        while rows := cursor.fetchmany(_PAGE):
+            yield _frame(rows)
+
+
+def _as_text(column: str) -> pl.Expr:
+    """Records as `path offset length sha256` lines; paths last, for they may hold spaces."""
+    item = pl.element().struct
+    line = pl.format("{} {} {} {}", item.field("offset"), item.field("length"), item.field("sha256"), item.field("path"))
+    return pl.col(column).list.eval(line).list.join("\n")
+
+
+def _frame(rows: list[tuple[object, ...]]) -> pl.DataFrame:
+    """Stored rows as a frame of `results.VERDICTS`."""
+    plain = {n: pl.Int64() if d == pl.Int64 or isinstance(d, pl.Datetime) else pl.String() for n, d in VERDICTS.items()}
+    kept = pl.DataFrame(rows, schema=plain, orient="row")
+    lists = [
+        pl.when(pl.col(c) == "").then(pl.lit([], pl.List(pl.String))).otherwise(pl.col(c).str.split("\n")).alias(c)
+        for c in _LISTS
+    ]
+    part = pl.element().str.splitn(" ", 4).struct
+    record = pl.struct(
+        path=part.field("field_3"),
+        offset=part.field("field_0").cast(pl.Int64),
+        length=part.field("field_1").cast(pl.Int32),
+        sha256=part.field("field_2"),
+    )
+    records = (
+        pl.when(pl.col("records") == "")
+        .then(pl.lit([], RECORDS))
+        .otherwise(pl.col("records").str.split("\n").list.eval(record).cast(RECORDS))
+    )
+    times = [pl.from_epoch(c, time_unit="us").dt.replace_time_zone("UTC").alias(c) for c in ("time", "decided_at")]
+    return kept.with_columns(*lists, *times, records=records).cast(VERDICTS)  # type: ignore[arg-type]
