@@ -2,7 +2,7 @@
 
 Guarantees. Time enters only as the watermark. Each verdict and finding has the instant from which it could be given, a
 function of the rows alone; a call gives those in (previous watermark, watermark]. So the result does not depend on how
-rows are cut into calls, nor on the order in which sources deliver within their declared latency. `snapshot` and
+rows are cut into calls, nor on the order in which sources deliver.  `snapshot` and
 `restore` turn a state into bytes and back.
 """
 
@@ -92,8 +92,8 @@ class Output:
 def advance(setup: Setup, state: State, tables: Tables, watermark: int) -> tuple[State, Output]:
     """Take rows in and give what has become certain by the watermark (µs UTC).
 
-    Rows should reach `settings.skew` past the watermark; a row may come in any call up to the one whose watermark
-    passes its time plus its source's latency.
+    Rows should reach `settings.skew` past the watermark, and may reach further: those wait. The rows of one source come
+    in that source's own order (clock steps are found in it); sources among each other in any.
 
     Raises:
         ValueError: the watermark goes back.

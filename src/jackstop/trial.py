@@ -1,12 +1,13 @@
 """Trials: the cases that detections carry, run through the whole engine."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 import polars as pl
 
 from jackstop import detections, engine
-from jackstop.detections._cases import START, Case
+from jackstop.detections._cases import START, Case, Row
 from jackstop.ledger.streams import Stream
 from jackstop.model.fleet import Fleet
 from jackstop.model.results import Finding
@@ -20,16 +21,16 @@ FORMATS = ("nextware-trace", "ncr-journal", "switch-csv", "cef", "winlogbeat", "
 def run(name: str, case: Case, *, cuts: int = 1) -> tuple[Finding, ...]:
     """The findings of one detection on one case, fed in `cuts` equal steps of time."""
     known = tuple(Stream(f, f, 2_000_000, TERMINAL) for f in FORMATS[:5] if f not in case.missing)
-    setup = engine.Setup.of(_fleet(), known, _visits(case), chosen=(name,))
+    setup = engine.Setup.of(fleet(), known, _visits(case), chosen=(name,))
     state = engine.State.begin(setup)
-    tables = _tables(case)
+    rows = tables(r for r in case.rows if r.source not in case.missing)
     end = START + 6 * HOUR
     found: list[Finding] = []
     for i in range(cuts):
         at = START - HOUR + (end - START + HOUR) * (i + 1) // cuts
         last = at - (end - START + HOUR) // cuts if i else engine.BEGINNING
         due = (pl.col("time").to_physical() > last) & (pl.col("time").to_physical() <= at)
-        state, output = engine.advance(setup, state, tables.map(lambda f, due=due: f.filter(due)), at)  # type: ignore[misc]
+        state, output = engine.advance(setup, state, rows.map(lambda f, due=due: f.filter(due)), at)  # type: ignore[misc]
         found += output.findings
     return tuple(found)
 
@@ -44,7 +45,8 @@ def failures(name: str) -> list[str]:
     return wrong
 
 
-def _fleet() -> Fleet:
+def fleet() -> Fleet:
+    """A fleet of the one terminal of the trials."""
     return Fleet.model_validate(
         {
             "fleet": {"name": "trial", "timezone": "UTC", "currency": "USD"},
@@ -69,9 +71,10 @@ def _visits(case: Case) -> pl.DataFrame:
     return _frame("visits", rows)
 
 
-def _tables(case: Case) -> Tables:
+def tables(rows: Iterable[Row]) -> Tables:
+    """Rows of cases as Tables, at the trial's terminal unless they name another."""
     by_table: dict[str, list[dict[str, object]]] = {}
-    for i, row in enumerate(case.rows):
+    for i, row in enumerate(rows):
         common = {
             "event_id": i + 1,
             "terminal": TERMINAL,
@@ -84,8 +87,7 @@ def _tables(case: Case) -> Tables:
             "quality": 0,
             "time_uncertainty": 0,
         }
-        if row.source not in case.missing:
-            by_table.setdefault(row.table, []).append({**common, **row.values})
+        by_table.setdefault(row.table, []).append({**common, **row.values})
     return Tables.of(**{name: _frame(name, rows) for name, rows in by_table.items()})
 
 

@@ -61,9 +61,7 @@ def _tidy(array: NDArray[np.uint8], separator: int, fields: int) -> Cut | None:
     if not _clean(array, quotes[quotes < done], separator):
         return None
     starts = np.concatenate(([0], ends[:-1] + 1)) if ends.size else ends
-    total = np.cumsum(separators, dtype=np.int64)
-    upto = total[ends]
-    count = np.diff(upto, prepend=0)
+    count = np.diff(np.searchsorted(np.flatnonzero(separators), ends), prepend=0)
     right = count == fields - 1
     several = np.diff(np.searchsorted(feeds, ends), prepend=-1) > 1
     if (several & ~right).any() or (ends - starts > LONGEST).any():

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from jackstop.formats._iso_columns import uniform
 from jackstop.formats._localtime import naive
 
 SECOND = 1_000_000
@@ -48,6 +49,22 @@ def parse(text: str) -> Stamp | None:
 
 def parse_all(texts: pl.Series) -> pl.DataFrame:
     """A column of stamps (see SCHEMA); null where a stamp has another spelling than the usual ones: ask `parse` then."""
+    alike = uniform(texts)
+    if alike is None:
+        return _mixed(texts)
+    stamps, valid, absolute, uncertainty = alike
+    quick = pl.DataFrame({"stamp": pl.Series(stamps), "valid": pl.Series(valid)}).select(
+        stamp=pl.when("valid").then("stamp"), absolute=pl.lit(absolute), uncertainty=pl.lit(uncertainty, pl.Int64)
+    )
+    if valid.all():
+        return quick
+    odd = pl.Series((~valid).nonzero()[0], dtype=pl.UInt32)
+    other = _mixed(texts.gather(odd)).with_columns(row=odd)
+    return quick.with_row_index("row").update(other, on="row", how="left").drop("row")
+
+
+def _mixed(texts: pl.Series) -> pl.DataFrame:
+    """The same where the stamps are of several layouts."""
     shaped = texts.is_not_null() & texts.str.contains(_SHAPE)
     whole = texts.to_frame("t").with_columns(ok=shaped)
     zulu = pl.col("t").str.ends_with("Z")

@@ -19,20 +19,31 @@ Ints = NDArray[np.int64]
 
 PAIRS = {"terminal": pl.String, "clock": pl.String, "anchor": pl.Int64, "delta": pl.Int64}
 TRACK = {"terminal": pl.String, "clock": pl.String, "since": pl.Int64, "offset": pl.Int64, "spread": pl.Int64, "pairs": pl.Int32}
-STEPS = {"source": pl.String, "last": pl.Int64, "stepped": pl.Int64}
+STEPS = {"source": pl.String, "last": pl.Int64, "stepped": pl.Int64, "before": pl.Int64}
+DAY = 86_400_000_000
 
 
 @njit(cache=True)
-def _steps(source: Ints, time: Ints, last: Ints, stepped: Ints, threshold: int) -> Ints:  # pragma: no cover - compiled
-    """Accumulated backward steps per row, in reading order; `last` and `stepped` are per source and updated in place."""
+def _steps(source: Ints, time: Ints, state: Any, threshold: int) -> Ints:  # pragma: no cover - compiled # noqa: ANN401
+    """Accumulated backward steps per row, in reading order; the state's columns are per source and updated in place.
+
+    A stamp more than a day ahead that the next ones do not follow is a stray (damage, a forged line), not a step: the
+    time before it is remembered, and a return to that time changes nothing.
+    """
+    last, stepped, before = state
     out = np.zeros(len(time), np.int64)
     for i in range(len(time)):
         s = source[i]
         jump = time[i] - last[s]
-        if last[s] != 0 and jump < -threshold:
+        returned = before[s] != 0 and -threshold <= time[i] - before[s] < DAY
+        if last[s] != 0 and jump > DAY and before[s] == 0:
+            before[s] = last[s]
+        elif last[s] != 0 and jump < -threshold and not returned:
             stepped[s] -= jump
         elif stepped[s] != 0 and jump > threshold and abs(jump - stepped[s]) < stepped[s] // 10 + 120_000_000:
             stepped[s] = 0
+        if returned or (before[s] != 0 and time[i] - before[s] < 0):
+            before[s] = 0
         last[s] = time[i]
         out[i] = stepped[s]
     return out
@@ -81,10 +92,10 @@ class Clocks:
         sources = rows["source"].unique(maintain_order=True)
         known = pl.DataFrame({"source": sources}).join(self.steps, on="source", how="left", maintain_order="left").fill_null(0)
         codes = rows["source"].replace_strict(sources, range(len(sources)), return_dtype=pl.Int64).to_numpy()
-        last, stepped = known["last"].to_numpy().copy(), known["stepped"].to_numpy().copy()
-        moved = _steps(codes, rows["time"].to_physical().to_numpy(), last, stepped, settings.step)
+        columns = tuple(known[c].to_numpy().copy() for c in ("last", "stepped", "before"))
+        moved = _steps(codes, rows["time"].to_physical().to_numpy(), columns, settings.step)
         rest = self.steps.join(known.select("source"), on="source", how="anti")
-        state = pl.concat([rest, known.with_columns(last=pl.Series(last), stepped=pl.Series(stepped))])
+        state = pl.concat([rest, known.with_columns(last=columns[0], stepped=columns[1], before=columns[2])])
         return rows.with_columns(stepped=pl.Series(moved, dtype=pl.Int64)), Clocks(self.pairs, self.track, state)
 
     def learn(self, anchors: pl.DataFrame, replies: pl.DataFrame, span: tuple[int, int], settings: Settings) -> "Clocks":

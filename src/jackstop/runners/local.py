@@ -100,7 +100,8 @@ class _Replay:
                 workers.ask(coming)
             if given.tables.height:
                 self._start = min(self._start, _first(given.tables))
-                self._take(self._run.advance(given.tables, max(limit - skew, self._run.state.watermark)))
+            output = self._run.advance(given.tables, max(limit - skew, self._run.state.watermark))
+            self._take(output)
             self._tell(workers)
             limit = coming
         end = min(last, workers.end())
@@ -108,12 +109,14 @@ class _Replay:
 
     def _next(self, limit: int, given: Given) -> int | None:
         """How far to read next: about `TARGET` rows further; None when there is nothing more to read."""
-        rows = given.tables.height
+        rows, waiting = given.tables.height, self._run.state.intake.waiting
+        stamps = [f["time"].to_physical() for _, f in given.tables.items() if f.height] + [f["when"] for f in waiting.values()]
+        later = min((int(t) for s in stamps if (t := s.filter(s > limit).min()) is not None), default=FAR)  # type: ignore[arg-type]
         grow = min(2.0, max(0.1, TARGET / rows)) if rows else 2.0
         self._width = max(SECOND, min(int(self._width * grow), 30 * 24 * HOUR))
-        if given.next == FAR or limit >= self._last:
+        if limit >= self._last or (given.done and later == FAR):
             return None
-        return min(max(limit, given.next) + self._width, self._last)
+        return min(max(limit, later if later < FAR else limit) + self._width, self._last)
 
     def _take(self, output: engine.Output) -> None:
         """Put away what one step gave."""

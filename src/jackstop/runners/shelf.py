@@ -1,5 +1,5 @@
-"""Log files read side by side in time order: `Shelf.until(T)` gives the rows up to an instant, and no file is read further
-than it must be.
+"""Log files read side by side: `Shelf.until(T)` gives at least the rows up to an instant, and no file is read further than
+it must be.
 
 Memory is bounded by a piece of each file (pieces shrink as files grow in number), not by the length of the files.
 """
@@ -47,10 +47,10 @@ class Account:
 
 
 class Given(NamedTuple):
-    """What a shelf gives for one instant: rows up to it, the earliest row still held (µs), files found out of order."""
+    """What a shelf gives for one instant: rows, whether every file is at its end, files found out of order."""
 
     tables: Tables
-    next: int
+    done: bool
     disordered: tuple[str, ...]
 
 
@@ -139,18 +139,12 @@ class Shelf:
 
     def __init__(self, files: Sequence[BundleFile], piece: int, whole: frozenset[str]) -> None:
         self._cursors = [Cursor(f, piece, whole=f.name in whole) for f in files]
-        self._held = Tables.of()
 
     def until(self, instant: int) -> Given:
-        """All rows with times up to an instant (µs) that were not given before."""
+        """The rows not given before of all pieces it takes to have every row up to an instant (µs), in each file's order."""
         fresh = [tables for cursor in self._cursors for tables in cursor.read(instant)]
-        held = Tables.concat([self._held, *fresh]) if fresh else self._held
-        limit = pl.col("time").to_physical() <= instant
-        out = held.map(lambda f: f.filter(limit))
-        self._held = held.map(lambda f: f.filter(~limit))
-        rest = [int(f["time"].to_physical().min()) for _, f in self._held.items() if f.height]  # type: ignore[arg-type]
         bad = tuple(c.file.name for c in self._cursors if c.disordered)
-        return Given(out, min(rest, default=FAR), bad)
+        return Given(Tables.concat(fresh) if fresh else Tables.of(), all(c.done for c in self._cursors), bad)
 
     def accounts(self) -> list[Account]:
         """What became of each file so far."""

@@ -24,7 +24,7 @@ class WorkerLost(Exception):
 
 class _Answer(NamedTuple):
     frames: dict[str, bytes]
-    next: int
+    done: bool
     disordered: tuple[str, ...]
     accounts: list[Account]
     end: int
@@ -77,7 +77,7 @@ class Workers:
                 _send(worker, instant)
 
     def until(self, instant: int) -> Given:
-        """Rows up to an instant (µs) that were not given before; the instant asked for before, if one was.
+        """At least the rows up to an instant (µs) that were not given before; the instant asked for before, if one was.
 
         Raises:
             WorkerLost: a decoding process is gone.
@@ -89,7 +89,7 @@ class Workers:
         answers = [_receive(w) for w in self._workers]
         parts = [Tables.of(**{n: pl.read_ipc(b) for n, b in a.frames.items()}) for a in answers if a.frames]
         tables = Tables.concat(parts) if parts else Tables.of()
-        return Given(tables, min(a.next for a in answers), tuple(n for a in answers for n in a.disordered))
+        return Given(tables, all(a.done for a in answers), tuple(n for a in answers for n in a.disordered))
 
     def accounts(self) -> list[Account]:
         """What became of each file so far, by name."""
@@ -144,4 +144,4 @@ def _serve(connection: Connection, files: tuple[BundleFile, ...], piece: int, wh
             return
         given = shelf.until(instant)
         frames = {n: f.write_ipc(None).getvalue() for n, f in given.tables.items() if f.height}
-        connection.send(_Answer(frames, given.next, given.disordered, shelf.accounts(), shelf.end()))
+        connection.send(_Answer(frames, given.done, given.disordered, shelf.accounts(), shelf.end()))

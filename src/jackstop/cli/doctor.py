@@ -1,0 +1,141 @@
+"""`jackstop doctor`: what to mend before logs are trusted."""
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import typer
+
+from jackstop import detections, formats
+from jackstop.cli import shared
+from jackstop.cli.shared import Format
+from jackstop.runners.shelf import Cursor
+from jackstop.sources import bundle as bundles
+from jackstop.sources.bundle import Bundle, BundleFile
+from jackstop.store.results import Results, StoreError
+
+_PIECE = 1 << 20
+_LEAST_FREE = 1 << 30
+_GOOD = 0.99
+_FAR_OFF_MS = 60_000
+
+
+class Check(NamedTuple):
+    """One thing looked at. `state`: good, bad or note; `mend`: what to do about it."""
+
+    state: str
+    what: str
+    mend: str = ""
+
+
+def add(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("doctor")(doctor)
+
+
+def doctor(
+    bundle: Annotated[Path, typer.Argument(help="Folder with fleet.toml and logs.")] = Path(),
+    out: Annotated[Path, typer.Option(help="Where results go, or lie.")] = Path("jackstop-results"),
+    form: Annotated[Format, typer.Option("--format", help="Shape of the output.")] = Format.text,
+) -> None:
+    """Check configuration, feeds, clocks, storage and permissions; say what to mend. Leaves with 1 where something is bad."""
+    loaded = bundles.load(bundle)
+    checks = [*_configuration(loaded), *_feeds(loaded), *_blind(loaded), *_storage(out), *_clocks(out)]
+    if form is Format.json:
+        shared.say_json([c._asdict() for c in checks])
+    else:
+        marks = {"good": "[green]good[/]", "bad": "[red]bad[/] ", "note": "[yellow]note[/]"}
+        for check in checks:
+            shared.out.print(marks[check.state], end="  ")
+            shared.out.print(check.what + (f" → {check.mend}" if check.mend else ""), markup=False, soft_wrap=True)
+    if any(c.state == "bad" for c in checks):
+        raise typer.Exit(1)
+
+
+def _configuration(loaded: Bundle) -> Iterator[Check]:
+    fleet = loaded.fleet
+    yield Check("good", f"fleet.toml: {len(fleet.terminal)} terminals, {len(fleet.source)} sources, {len(loaded.files)} files")
+    for line in loaded.warnings:
+        yield Check("bad", line)
+    for terminal in fleet.terminal:
+        if not terminal.cassettes:
+            yield Check(
+                "note",
+                f"{terminal.id}: no cassettes declared",
+                "add `cassettes`: notes without an amount cannot be valued until counters come",
+            )
+    if not loaded.visits.height:
+        yield Check(
+            "note", "visits.csv: no visit is known", "give the schedule of cash loads and maintenance, or each will alert"
+        )
+
+
+def _feeds(loaded: Bundle) -> Iterator[Check]:
+    """How well the beginning of each file is understood."""
+    for file in loaded.files:
+        cursor = Cursor(file, _PIECE, whole=False)
+        cursor.read(-(2**61))
+        a = cursor.account
+        if a.fault:
+            yield Check("bad", a.fault)
+        elif not a.records:
+            yield Check("bad", f"{file.name}: empty", "check that the log is being collected")
+        else:
+            yield _understood(file, a.understood + a.ignored + a.duplicates, a.records, dict(a.reasons.most_common(1)))
+
+
+def _understood(file: BundleFile, known: int, records: int, reasons: dict[str, int]) -> Check:
+    share = known / records
+    what = f"{file.name}: {file.format}, {share:.1%} of its first {records:,} records understood"
+    if share >= _GOOD:
+        return Check("good", what)
+    why = next(iter(reasons), "records are damaged")
+    return Check("bad", what, f"most often: {why}")
+
+
+def _blind(loaded: Bundle) -> Iterator[Check]:
+    """Terminals at which detections are blind for want of a source."""
+    shared_tables = {t for f in loaded.files if f.terminal is None for t in formats.find(f.format).FILLS}
+    for terminal in loaded.fleet.terminal:
+        own = {t for f in loaded.files if f.terminal == terminal.id for t in formats.find(f.format).FILLS}
+        blind = [n for n in detections.names() if not set(detections.find(n).META.needs) <= own | shared_tables]
+        lacking = sorted({t for n in blind for t in detections.find(n).META.needs} - own - shared_tables)
+        if blind:
+            yield Check("note", f"{terminal.id}: no source of {', '.join(lacking)}", f"{len(blind)} detections see nothing there")
+
+
+def _storage(out: Path) -> Iterator[Check]:
+    place = next(p for p in (out.absolute(), *out.absolute().parents) if p.exists())
+    if not os.access(place, os.W_OK):
+        yield Check("bad", f"{place}: not writable", "say --out with a folder you may write to")
+        return
+    free = shutil.disk_usage(place).free
+    state = "good" if free >= _LEAST_FREE else "bad"
+    yield Check(state, f"{place}: writable, {free / 2**30:.1f} GiB free", "" if state == "good" else "free at least 1 GiB")
+    yield Check("good", f"SQLite {sqlite3.sqlite_version}")
+
+
+def _clocks(out: Path) -> Iterator[Check]:
+    """Clocks as the last investigation estimated them."""
+    if not (out / "results.sqlite").is_file():
+        yield Check(
+            "note", "clocks: not known yet", "run jackstop investigate; offsets are estimated from the withdrawals themselves"
+        )
+        return
+    try:
+        results = Results(out / "results.sqlite")
+        report = results.report()
+        results.close()
+    except StoreError as fault:
+        yield Check("bad", str(fault))
+        return
+    for source in (s for g in report.terminals for s in g.sources if s.offset_ms is not None):
+        if abs(source.offset_ms or 0) > _FAR_OFF_MS:
+            yield Check(
+                "bad",
+                f"{source.source}: clock off by {(source.offset_ms or 0) / 1000:+.0f} s",
+                "synchronise the terminal's clock",
+            )

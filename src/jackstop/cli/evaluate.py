@@ -1,0 +1,84 @@
+"""`jackstop evaluate`: an investigation held against the ground truth."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from jackstop import evaluate as evaluation
+from jackstop.cli import shared
+from jackstop.cli.shared import Format
+from jackstop.runners import local
+from jackstop.sources import bundle as bundles
+from jackstop.store.results import Results
+
+
+def add(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("evaluate")(evaluate)
+
+
+def evaluate(
+    bundle: Annotated[Path, typer.Argument(help="A simulated bundle, with truth.jsonl.")],
+    form: Annotated[Format, typer.Option("--format", help="What goes to stdout.")] = Format.text,
+    jobs: Annotated[int | None, typer.Option(min=1, max=64, help="Decoding processes; one per processor by default.")] = None,
+) -> None:
+    """Investigate a simulated bundle and hold the result against its truth.
+
+    Prints precision, recall, time to alert, loss before alert and false alarms per terminal-day. Leaves with 1 where an
+    attack was missed, something quiet paged, or under 99.9 % of legitimate withdrawals were explained.
+    """
+    told = evaluation.stories(bundle)
+    loaded = bundles.load(bundle)
+    shared.warn(loaded.warnings)
+    with TemporaryDirectory(prefix="jackstop-") as folder, shared.progress("Investigating") as tell:
+        results = Results(Path(folder) / "results.sqlite")
+        try:
+            report = local.investigate(loaded, results, local.Options(jobs=jobs, progress=tell))
+            results.finish(report, "")
+            score = evaluation.score(told, evaluation.withdrawals(bundle), report, results)
+        finally:
+            results.close()
+    if form is Format.json:
+        shared.say_json(score.as_json())
+    else:
+        _show(score)
+    if not _holds(score):
+        raise typer.Exit(1)
+
+
+def _holds(score: evaluation.Score) -> bool:
+    judged = all(s.judged == s.movements for s in score.stories if s.attack)
+    return score.recall == 1 and not score.false_alarms and judged and score.explained_share >= 0.999
+
+
+def _show(score: evaluation.Score) -> None:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in ("story", "kind", "paged", "to alert", "lost / stolen", "movements found", "detections"):
+        table.add_column(column)
+    for s in score.stories:
+        kind = "attack" if s.attack else "benign"
+        good = (not s.missed) if s.attack else not s.paged
+        paged = f"{len(s.paged)}/{len(s.terminals)}"
+        table.add_row(
+            s.story,
+            kind,
+            f"[green]{paged}[/]" if good else f"[red]{paged}[/]",
+            "" if s.to_alert_s is None else f"{s.to_alert_s:+.1f} s",
+            f"{s.loss / 100:,.2f} / {s.stolen / 100:,.2f}" if s.attack else "",
+            f"{s.judged}/{s.movements}" if s.attack else "",
+            " ".join(s.detections),
+        )
+    shared.out.print(table)
+    rate = len(score.false_alarms) / score.terminal_days if score.terminal_days else 0
+    shared.out.print(
+        f"precision {score.precision:.3f}   recall {score.recall:.3f}   paging alerts {score.alerts}   "
+        f"false alarms {len(score.false_alarms)} ({rate:.4f} per terminal-day)"
+    )
+    shared.out.print(
+        f"legitimate withdrawals explained: {score.explained:,} of {score.withdrawals:,} ({score.explained_share:.4%})"
+    )
+    for line in score.false_alarms:
+        shared.out.print(f"false alarm: {line}", markup=False, soft_wrap=True)

@@ -1,0 +1,234 @@
+"""Authorisations exported by a switch or host as delimited text with a header row (`switch-csv`).
+
+    time,terminal_id,type,amount,currency,response,stan,rrn,auth_code,note_mix,reference
+    2026-03-01T02:11:07.120Z,ATM00001,withdrawal,8000,USD,00,123456,606002123456,A1B2C3,"0,4,0,0",
+    2026-03-01T02:12:40.000Z,ATM00001,partial,4000,USD,,123457,,,,606002123456
+    2026-03-01T02:13:02.500Z,ATM00002,reversal,8000,USD,,123458,,,,606002123457
+
+Source: contract.md "switch-csv"; formats.md §3.5; RFC 4180. `fleet.toml` maps columns (`columns`: our name = theirs).
+Fills `host`, view `host`: `withdrawal` gives a `reply` (approved: response 00, or 10 and 11 of ISO 8583 field 39), the other
+types the row of their name; `partial` and `reversal` approve nothing. Other kinds of transaction (balance, deposit …) are
+ignored knowingly. Amounts are minor units. Separators: comma, semicolon, tab, bar. Stamps: ISO 8601 with an offset, else the
+source's zone; day-first and month-first spellings want `date_order`.
+"""
+
+from hashlib import sha256
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from jackstop.formats._csv_framing import LONGEST, cut
+from jackstop.formats._localtime import Zone
+from jackstop.formats._reading import REMEMBERED, Decoded, Refusal, Rows, Tally
+from jackstop.formats._switch_fields import fields, separator, split, text
+from jackstop.formats._switch_meaning import COLUMNS, interpret
+from jackstop.formats._switch_rows import host_rows, instants
+from jackstop.formats._switch_writing import write
+from jackstop.model.fleet import Reading
+from jackstop.model.tables import Tables
+
+FILLS = ("host",)
+CLOCK = "host"
+NEEDED = ("time", "terminal_id", "type", "amount", "response")
+
+
+class Header(NamedTuple):
+    """The header of an export: its separator, number of fields, place of each of our columns, and what is wrong with it."""
+
+    mark: str
+    width: int
+    places: dict[str, int]
+    fault: str | None
+    digest: bytes
+
+
+class Batch(NamedTuple):
+    """Records of one feeding, duplicates dropped: their bytes, offsets, digests, and whether each is plain."""
+
+    records: list[bytes]
+    offsets: list[int]
+    digests: list[bytes]
+    plain: pl.Series
+
+
+def sniff(head: bytes, name: str) -> int:
+    """How surely these are the first bytes of a switch export: our column names in its header."""
+    line = text(head.split(b"\n", 1)[0], "utf-8").rstrip("\r")
+    found = {f.lower() for f in split(line, separator(line)) or ()}
+    if {"time", "terminal_id", "type", "amount"} <= found:
+        return 95 if "response" in found else 80
+    return 40 if {"rrn", "stan"} & found and {"amount", "response"} & found else 0
+
+
+def reader(reading: Reading) -> "SwitchReader":
+    """A reader of one export."""
+    return SwitchReader(reading)
+
+
+def encode(tables: Tables, reading: Reading) -> bytes:
+    """Rows of `host` with view `host` as an export in time order; requests, status and network rows are left out."""
+    return write(tables.host, {c: reading.columns.get(c, c) for c in COLUMNS})
+
+
+def _header(line: bytes, reading: Reading) -> Header:
+    """The header of this first line; `fault` says why it cannot be used."""
+    encoding = reading.encoding or "utf-8"
+    try:
+        if b'a,"\n'.decode(encoding) != 'a,"\n':
+            return Header(",", 1, {}, f"encoding {encoding} has not ASCII in it", b"")
+    except (LookupError, UnicodeDecodeError):
+        return Header(",", 1, {}, f"unknown encoding {encoding}", b"")
+    plain = text(line, encoding).rstrip("\r").lstrip("\ufeff")
+    mark = separator(plain)
+    names = split(plain, mark) or []
+    lower = [n.lower() for n in names]
+    places, fault = {}, None
+    if strange := sorted(reading.columns.keys() - set(COLUMNS)):
+        fault = f"columns names {', '.join(strange)}, expected some of {', '.join(COLUMNS)}"
+    for column in COLUMNS:
+        theirs = reading.columns.get(column, column)
+        if theirs in names or theirs.lower() in lower:
+            places[column] = names.index(theirs) if theirs in names else lower.index(theirs.lower())
+        elif column in NEEDED and not (column == "terminal_id" and reading.terminal is not None):
+            fault = fault or f"the header has no column {theirs} for {column}; map it with columns in fleet.toml"
+    return Header(mark, max(len(names), 1), places, fault, sha256(line.rstrip(b"\r")).digest())
+
+
+class SwitchReader:
+    """Reads an export a column at a time. See `formats.Reader`."""
+
+    def __init__(self, reading: Reading) -> None:
+        self.reading = reading
+        self.tally = Tally()
+        self._rows = Rows(reading)
+        self._zone = Zone(reading.timezone)
+        self._header: Header | None = None
+        self._buffer = b""
+        self._offset = 0
+        self._recent: dict[bytes, None] = {}
+        self._last_time = 0
+
+    def feed(self, chunk: bytes, *, final: bool = False) -> Decoded:
+        """Rows of the records that these bytes complete. See `Reader.feed`."""
+        self._buffer = self._buffer + chunk if self._buffer else chunk
+        refusals: list[Refusal] = []
+        header = self._header or self._begin(final, refusals)
+        if header is None:
+            return Decoded(self._rows.take(), refusals)
+        batch = self._batch(header, final=final)
+        host = self._decode(batch, header, refusals) if batch.records else None
+        tables = self._rows.take()
+        return Decoded(tables if host is None else Tables.of(host=host, feeds=tables.feeds), refusals)
+
+    def _begin(self, final: bool, refusals: list[Refusal]) -> Header | None:
+        """The header, once the buffer has the first line that is not blank."""
+        while True:
+            end = self._buffer.find(b"\n", 0, LONGEST)
+            if end < 0 and not final and len(self._buffer) < LONGEST:
+                return None
+            whole = end if end >= 0 else min(len(self._buffer), LONGEST)
+            line = self._buffer[:whole]
+            if line.strip() or not self._buffer:
+                break
+            self._advance(min(whole + 1, len(self._buffer)))
+        if not line:
+            return None
+        self._header = _header(line, self.reading)
+        if self._header.fault:
+            self.tally.records += 1
+            self._refuse(Refusal(self._offset, len(line), self._header.fault), line, refusals, 0)
+        self._advance(min(whole + 1, len(self._buffer)))
+        return self._header
+
+    def _advance(self, count: int) -> None:
+        self._buffer = self._buffer[count:]
+        self._offset += count
+
+    def _batch(self, header: Header, *, final: bool) -> Batch:
+        """The whole records in the buffer, counted, duplicates dropped."""
+        found = cut(self._buffer, header.mark, header.width, final=final)
+        buffer, base = self._buffer, self._offset
+        spans = list(zip(found.starts.tolist(), found.ends.tolist(), strict=True))
+        records = [buffer[s:e] for s, e in spans]
+        self._advance(found.done)
+        offsets = (found.starts + base).tolist()
+        plain = pl.Series(found.plain)
+        if not plain.all() or header.fault:
+            kept = [i for i, r in enumerate(records) if r.strip()]
+            records, offsets, plain = [records[i] for i in kept], [offsets[i] for i in kept], plain.gather(kept)
+        digests = [sha256(r).digest() for r in records]
+        self.tally.records += len(records)
+        fresh = self._fresh(digests)
+        if fresh is None:
+            return Batch(records, offsets, digests, plain)
+        return Batch([records[i] for i in fresh], [offsets[i] for i in fresh], [digests[i] for i in fresh], plain.gather(fresh))
+
+    def _fresh(self, digests: list[bytes]) -> list[int] | None:
+        """Places of the records not seen among the last `REMEMBERED`; None where that is all of them."""
+        recent = self._recent
+        if len(set(digests)) == len(digests) and recent.keys().isdisjoint(digests):
+            tail = [*recent, *digests[-REMEMBERED:]][-REMEMBERED:]
+            self._recent = dict.fromkeys(tail)
+            return None
+        fresh = []
+        for i, digest in enumerate(digests):
+            if digest in recent:
+                self.tally.duplicates += 1
+                continue
+            fresh.append(i)
+            recent[digest] = None
+            if len(recent) > REMEMBERED:
+                del recent[next(iter(recent))]
+        return fresh
+
+    def _decode(self, batch: Batch, header: Header, refusals: list[Refusal]) -> pl.DataFrame | None:
+        if header.fault:
+            for i in range(len(batch.records)):
+                self._refuse_nth(batch, i, "no usable header", refusals, 0)
+            return None
+        encoding = self.reading.encoding or "utf-8"
+        given = fields(batch.records, batch.plain, header.places, header.mark, encoding, header.width)
+        meant = interpret(
+            given.with_columns(pl.lit(None, pl.String).alias(c) for c in COLUMNS if c not in header.places), self.reading
+        )
+        again = _equal(batch.digests, header.digest)
+        ignored = again | meant["ignored"] & meant["reason"].is_null()
+        good = (meant["reason"].is_null() & ~ignored).arg_true()
+        accepted = meant if len(good) == meant.height else meant[good]
+        time, ambiguous = instants(accepted["stamp"], accepted["absolute"], self._zone, self.reading.timezone)
+        if len(good) < meant.height:
+            bad = (meant["reason"].is_not_null() & ~again).arg_true()
+            self._refuse_some(batch, bad, meant["reason"], good.to_numpy(), time, refusals)
+            batch = Batch(*([column[i] for i in good] for column in batch[:3]), batch.plain)
+        self.tally.understood += len(good)
+        self.tally.ignored += int(ignored.sum())
+        if not len(good):
+            return None
+        self._last_time = int(time[-1])
+        return host_rows(accepted, batch.digests, batch.offsets, batch.records, time, ambiguous, self.reading)
+
+    def _refuse_some(
+        self, batch: Batch, bad: pl.Series, reasons: pl.Series, good: np.ndarray, time: np.ndarray, refusals: list[Refusal]
+    ) -> None:
+        """Refuse records, each placed in time by the last good one before it."""
+        before = np.searchsorted(good, bad.to_numpy()) - 1
+        for i, b in zip(bad, before.tolist(), strict=True):
+            self._refuse_nth(batch, i, reasons[i], refusals, int(time[b]) if b >= 0 else self._last_time)
+
+    def _refuse_nth(self, batch: Batch, i: int, reason: str, refusals: list[Refusal], time: int) -> None:
+        self._refuse(Refusal(batch.offsets[i], len(batch.records[i]), reason), batch.records[i], refusals, time)
+
+    def _refuse(self, refusal: Refusal, raw: bytes, refusals: list[Refusal], time: int) -> None:
+        self.tally.refused += 1
+        self.tally.reasons[refusal.reason] += 1
+        refusals.append(refusal)
+        self._rows.at(refusal.offset, raw, sha256(raw).digest())
+        self._rows.add("feeds", time, activity="refused", count=1, detail=refusal.reason)
+
+
+def _equal(digests: list[bytes], digest: bytes) -> pl.Series:
+    """Which records are the header once more (files laid end to end)."""
+    if digest in digests:
+        return pl.Series([d == digest for d in digests], dtype=pl.Boolean)
+    return pl.Series([False], dtype=pl.Boolean).new_from_index(0, len(digests))
