@@ -1,6 +1,7 @@
 """Drawings: every event is in one mark, labels do not cover each other, bars and curves keep their sums."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 from fake_report import ATTACK, MINUTE, SECOND, report, trojan
 from hypothesis import given, settings
@@ -52,8 +53,8 @@ def test_labels_of_a_lane_stay_inside_and_apart(entries):
                 for m in lane.marks
                 if m.label and m.above is above
             )
-            assert all(a[1] <= b[0] for a, b in zip(spans, spans[1:], strict=False))
-            assert all(LEFT - 0.1 <= lo and hi <= RIGHT + 0.1 for lo, hi in spans)
+            assert all(a[1] <= b[0] for a, b in pairwise(spans))
+            assert all(lo >= LEFT - 0.1 and hi <= RIGHT + 0.1 for lo, hi in spans)
 
 
 @settings(deadline=None, max_examples=50)
@@ -97,7 +98,7 @@ def test_a_bar_is_whole_and_shows_every_verdict_there_is(by_verdict):
     assert {v for v, _, _ in pieces} == {v for v, n in by_verdict.items() if n}
     assert sum(w for _, _, w in pieces) == (BAR if pieces else 0)
     assert all(w >= 4 for _, _, w in pieces)
-    assert all(a[1] + a[2] == b[1] for a, b in zip(pieces, pieces[1:], strict=False))
+    assert all(a[1] + a[2] == b[1] for a, b in pairwise(pieces))
 
 
 def test_a_share_is_never_rounded_up_to_all():

@@ -232,7 +232,7 @@ def test_absurd_times_and_amounts_do_not_stop_the_report():
     one = trojan()
     strange = replace(one.alert, first_event=-(2**62), updated_at=2**62, unexplained=2**62, money_at_risk=0)
     made = html(replace(report(), dossiers=(replace(one, alert=strange),), start=-(2**62), end=2**62), "ja")
-    assert "9999-12-31" in made
+    assert "9999-12-30 19:00:00" in made
 
 
 def test_an_unknown_language_is_refused():

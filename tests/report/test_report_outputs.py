@@ -28,8 +28,8 @@ def _object(**properties: object) -> dict[str, object]:
 RECORDS = {"type": "array", "items": _object(path=STRING, offset=INT, length=INT, sha256={"pattern": "^[0-9a-f]{64}$"})}
 VERDICT = _object(
     id=STRING, terminal=STRING, kind={"enum": ["episode", "balance", "authorisation"]}, time=TIME, currency=STRING,
-    picked=MAYBE_INT, presented=MAYBE_INT, retained=MAYBE_INT, verdict={"enum": list(v.VERDICT)}, reason=STRING, reason_key=STRING,
-    explained_by=STRINGS, gates_failed=STRINGS, sources_missing=STRINGS,
+    picked=MAYBE_INT, presented=MAYBE_INT, retained=MAYBE_INT, verdict={"enum": list(v.VERDICT)},
+    reason=STRING, reason_key=STRING, explained_by=STRINGS, gates_failed=STRINGS, sources_missing=STRINGS,
     clock=_object(offset_ms=MAYBE_INT, uncertainty_ms=MAYBE_INT), decided_at=TIME, records=RECORDS,
 )  # fmt: skip
 FINDING = _object(

@@ -39,6 +39,6 @@ def demo(
     shared.warn(loaded.warnings)
     with shared.progress(f"Reading {len(loaded.files)} logs") as tell:
         done = shared.investigate(loaded, out / "results", Options(progress=tell), lang.value)
-    text.show(done.report, shared.out, lang.value)
+    text.render(done.report, shared.out, lang.value)
     said = {"en": "The whole story, to open in a browser", "ja": "詳しい報告(ブラウザで開いてください)"}[lang.value]
     shared.out.print(f"{said}: {out / 'results' / 'report.html'}", markup=False, soft_wrap=True)

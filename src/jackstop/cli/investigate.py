@@ -1,5 +1,6 @@
 """`jackstop investigate`: a folder of logs, every movement of cash decided."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -40,10 +41,10 @@ def investigate(
     with shared.progress(f"Reading {len(loaded.files)} logs") as tell:
         done = shared.investigate(loaded, out, Options(options.step, options.until, jobs, tell), lang.value)
     if form is Format.json:
-        alerts = [outputs.alert(d.alert) for d in done.report.dossiers]
-        shared.say_json({"alerts": alerts, "coverage": outputs.coverage_json(done.report), "out": str(out)})
+        alerts = [json.loads(line) for line in outputs.alerts_jsonl(d.alert for d in done.report.dossiers)]
+        shared.say_json({"alerts": alerts, "coverage": json.loads(outputs.coverage_json(done.report)), "out": str(out)})
     else:
-        text.show(done.report, shared.out, lang.value)
+        text.render(done.report, shared.out, lang.value)
         note = " (from earlier results)" if done.reused else ""
         shared.err.print(f"Results{note}: {out}/report.html", markup=False, soft_wrap=True)
     shared.leave(done.report, fail_on)

@@ -30,4 +30,4 @@ def report(
         shared.write(results, kept, store, lang.value)
     finally:
         store.close()
-    text.show(kept, shared.out, lang.value)
+    text.render(kept, shared.out, lang.value)

@@ -154,7 +154,7 @@ def write(directory: Path, report: Report, results: Results, lang: str) -> None:
     verdicts = (line for frame in results.verdicts() for line in outputs.verdicts_jsonl(frame))
     _whole(directory / "verdicts.jsonl", verdicts)
     _whole(directory / "alerts.jsonl", outputs.alerts_jsonl([d.alert for d in report.dossiers]))
-    _whole(directory / "coverage.json", [json.dumps(outputs.coverage_json(report), indent=1, ensure_ascii=False)])
+    _whole(directory / "coverage.json", [outputs.coverage_json(report)])
     _whole(directory / "report.html", [html.html(report, lang)])
 
 

@@ -98,4 +98,4 @@ def _ahead(chars: Bytes, suffix: str, valid: Flags) -> Ints:
     valid &= ((sign == 43) | (sign == 45)) & (chars[-3] == 58)
     hours, minutes = _number(chars[-5:-3], valid), _number(chars[-2:], valid)
     valid &= (hours <= 18) & (minutes < 60)
-    return np.where(sign == 45, -1, 1) * (hours * 60 + minutes)
+    return np.asarray(np.where(sign == 45, -1, 1) * (hours * 60 + minutes), np.int64)

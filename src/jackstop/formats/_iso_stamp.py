@@ -13,7 +13,8 @@ from jackstop.formats._iso_columns import uniform
 from jackstop.formats._localtime import naive
 
 SECOND = 1_000_000
-_SHAPE = r"^(?:19|20|21)\d\d-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:\d\d)?$"
+_D = "[0-9][0-9]"
+_SHAPE = rf"^(?:19|20|21){_D}-{_D}-{_D}[T ]{_D}:{_D}:{_D}(?:[.,][0-9]{{1,9}})?(?:Z|[+-]{_D}:{_D})?$"
 _WHOLE = re.compile(
     r"((?:19|20|21)\d\d)-?(\d\d)-?(\d\d)[T ](\d\d):?(\d\d)(?::?(\d\d)(?:[.,](\d{1,9}))?)?(?:(Z)|([+-])(\d\d):?(\d\d)?)?", re.ASCII
 )
@@ -97,7 +98,7 @@ def _offsets(frame: pl.DataFrame) -> pl.DataFrame:
     if frame["zulu"].all():
         return frame.with_columns(ahead=pl.lit(value=False), offset=pl.lit(0, pl.Int64))
     tail = pl.col("rest").str.tail(6)
-    ahead = tail.str.contains(r"^[+-]\d\d:\d\d$")
+    ahead = tail.str.contains(f"^[+-]{_D}:{_D}$")
     size = tail.str.slice(1, 2).cast(pl.Int64, strict=False) * 60 + tail.str.slice(4, 2).cast(pl.Int64, strict=False)
     signed = pl.when(tail.str.starts_with("-")).then(-size).otherwise(size)
     strange = ahead & (tail.str.slice(4, 2).cast(pl.Int64, strict=False) > 59)
@@ -112,7 +113,7 @@ def _fractions(frame: pl.DataFrame) -> pl.DataFrame:
     """`micro` and `uncertainty` from the digits after the second."""
     if not frame["rest"].str.contains("^[.,]").any():
         return frame.with_columns(micro=pl.lit(0, pl.Int64), uncertainty=pl.lit(SECOND, pl.Int64))
-    digits = pl.col("rest").str.extract(r"^[.,](\d{1,6})").fill_null("")
+    digits = pl.col("rest").str.extract("^[.,]([0-9]{1,6})").fill_null("")
     size = digits.str.len_bytes().cast(pl.Int64)
     return frame.with_columns(
         micro=digits.str.pad_end(6, "0").cast(pl.Int64, strict=False),

@@ -80,7 +80,7 @@ class _Records:
         self.number = self.number % _LAST + 1
         stamp = f"{self.stamps.day(day, '%Y^%m^%d')}^{clock(second).replace(':', '^')}"
         body = f"^ {kind}^    {self.number:04d}^{stamp}^{rest}^X"
-        self.parts.append(f"{len(body) + 5:04d}{body}\x1c")
+        self.parts.append(f"{len(body) + 3:04d}{body}\x1c")
 
     def transaction_record(self, time: int, made: _Transaction) -> None:
         """A TA or TE record. The host's stamp is the reply's time."""
@@ -89,21 +89,23 @@ class _Records:
         paid, failed = rows.get("dispensed") or rows.get("presented"), rows.get("dispense-failed")
         done = failed is None and not (paid is None and reply is not None and declined(reply))
         asked = next((r.amount for r in (request, reply, paid, failed) if r is not None and r.amount is not None), 0)
-        given = (paid.amount if paid.amount is not None else asked) if paid and done else 0
-        if failed is not None:
-            given = failed.amount or 0
+        given: int | None = 0
+        if paid is not None:
+            given = paid.amount if paid.amount is not None else asked
+        elif failed is not None:
+            given = failed.amount
         error = _error(failed) if failed is not None else _DECLINED
         counts = next((r.counts for r in (paid, rows.get("presented"), failed) if r is not None and r.counts), None)
-        rrn = next((r.rrn for r in (reply, paid, failed) if r is not None and r.rrn), None) or "0" * 12
         self.transaction = self.transaction % _LAST + 1
+        rrn = next((r.rrn for r in (reply, paid, failed) if r is not None and r.rrn), f"{self.transaction:012d}")
         day, second = self.stamps.local(reply.time if reply else time)
-        host = self.stamps.day(day, "%m%d%Y")
+        host, at = self.stamps.day(day, "%m%d%Y"), clock(second).replace(":", "")
         read = rows.get("card")
         last = ((card(read.detail)[0] if read and read.detail else None) or "0000")[-4:]
         notes = f"~L{' '.join(f'{n:02d}' for n in _padded(counts))}~M00 00 00 00" if given and counts else ""
         rest = (
-            f"{self.terminal:<8}^{self.transaction:04d}^CW^CA^--^{last}^************^{host}^{clock(second).replace(':', '')}^00000000^"
-            f"{rrn}^{self.transaction:06d}00^000000^{host}^{'395' if done else '       0'}^{asked:8d}^{given:8d}^            ^"
+            f"{self.terminal:<8}^{self.transaction:04d}^CW^CA^--^{last}^************^{host}^{at}^00000000^"
+            f"{rrn}^{self.transaction:06d}00^000000^{host}^{'395' if done else '       0'}^{asked:8d}^{'' if given is None else given:>8}^            ^"
             f"{' 6^ TRUE^0000000' if done else f' 3^FALSE^{error}'}^************{last}^0000^000000000000^{notes}^1"
         )
         self.record(time, "TA" if done else "TE", rest)

@@ -27,9 +27,9 @@ _LINE = re.compile(rb"[^\r\n]+")
 STAMP = re.compile(r"(?<!\d)(?:([01]\d|2[0-3]):([0-5]\d):([0-5]\d))(?:[.,]\d{1,3})?(?=\s|$)", re.ASCII)
 _BROKEN = re.compile(r"BROKEN BLOCK|BLOCK (?:IS )?BROKEN|CORRUPT(?:ED)? BLOCK")
 _RRN = re.compile(r"\bRRN[ .:=]{0,24}(\d{6,12})\b", re.ASCII)
-_AUTH = re.compile(r"\bAUTH(?:ORI[SZ]ATION)?[ .]{0,3}(?:CODE|NO|NUMBER)?[ .:=]{0,24}([A-Z0-9]{6})\b", re.ASCII)
+_AUTH = re.compile(r"\bAUTH(?:ORI[SZ]ATION)?[ .]{0,3}(?:CODE|NO|NUMBER)?[ .:=]{0,24}((?=[A-Z]{0,5}\d)[A-Z0-9]{6})\b", re.ASCII)
 _RESPONSE = re.compile(r"\b(?:RESP(?:ONSE)?[ _]CODE|CODE REPONSE)[ .:=]{0,24}(\d{1,3})\b", re.ASCII)
-_SERIAL = re.compile(r"\b(?:TRANSACTION SERIAL NUMBER|TXN SN NO|TXN NO)[ .:=]{0,24}(\d{1,6})\b", re.ASCII)
+_SERIAL = re.compile(r"\b(?:TRANSACTION SERIAL NUMBER|TXN SN NO)[ .:=]{0,24}(\d{1,6})\b", re.ASCII)
 _COUNTS = re.compile(r"\d{1,5}", re.ASCII)
 _LISTED = 16
 

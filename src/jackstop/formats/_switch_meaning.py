@@ -33,7 +33,7 @@ IGNORED = frozenset(
 )
 APPROVALS = ("00", "10", "11", "000", "002", "003", "0000", "0002", "0003")
 _TEXTS = ("terminal_id", "response", "stan", "rrn", "auth_code", "reference")
-_SUSPECT = r"\d(?:[ -]?\d){12}|[;%][A-Z]?\d{8}"
+_SUSPECT = "[0-9](?:[ -]?[0-9]){12}|[;%][A-Z]?[0-9]{8}"
 _DAY_FIRST = re.compile(r"(\d{1,4})[./-](\d{1,2})[./-](\d{1,4})[ T]{1,2}(\d{1,2}):(\d\d)(?::(\d\d)(?:[.,](\d{1,6}))?)?", re.ASCII)
 NO_ORDER = "date order not declared, expected date_order = dmy|mdy|ymd in fleet.toml"
 _BAD_TIME = "time is not a stamp, expected ISO 8601 such as 2026-03-01T02:11:07Z"
@@ -51,7 +51,7 @@ def interpret(fields: pl.DataFrame, reading: Reading) -> pl.DataFrame:
     typed = fields.with_columns(
         stamps.get_columns(),
         kind=pl.col("type").str.to_lowercase(),
-        money=pl.col("amount").str.extract(r"^(\d{1,15})$").cast(pl.Int64),
+        money=pl.col("amount").str.extract("^([0-9]{1,15})$").cast(pl.Int64),
         letters=_currency(fields["currency"], reading.currency),
         counts=_counts(fields["note_mix"]),
     ).with_columns(
@@ -67,11 +67,10 @@ def interpret(fields: pl.DataFrame, reading: Reading) -> pl.DataFrame:
         .then(pl.col("decides").fill_null(value=True))
     )
     return masked.select(
-        "activity",
+        *("activity", "counts", *_TEXTS, "stamp", "absolute", "uncertainty", "ignored", "quality"),
         approved=approved,
         amount="money",
         currency="letters",
-        *("counts", *_TEXTS, "stamp", "absolute", "uncertainty", "ignored", "quality"),
         reason=_reason(reading),
     )
 
@@ -81,8 +80,7 @@ def _reason(reading: Reading) -> pl.Expr:
     kind, money = pl.col("kind"), pl.col("amount")
     needed = kind.is_in(["advice", "partial"]) | (kind == "withdrawal") & pl.col("decides")
     named = pl.lit(value=reading.terminal is not None) | pl.col("terminal_id").is_not_null()
-    faults = [
-        ("ragged", RAGGED),
+    faults: list[tuple[pl.Expr, str | pl.Expr]] = [
         (pl.col("activity").is_null() & ~pl.col("ignored"), f"type unknown, expected {', '.join(ACTIVITIES)}"),
         (pl.col("stamp").is_null(), pl.col("fault")),
         (~named, "terminal_id is empty"),
@@ -92,8 +90,7 @@ def _reason(reading: Reading) -> pl.Expr:
         ((kind == "withdrawal") & pl.col("response").is_null(), "response is empty, expected an ISO 8583 response code"),
         (pl.col("note_mix").is_not_null() & pl.col("counts").is_null(), "note_mix is not counts, expected such as 0,2,0,5"),
     ]
-    conditions = [(pl.col(c) if isinstance(c, str) else c, pl.lit(w) if isinstance(w, str) else w) for c, w in faults]
-    found = [pl.when(c).then(w) for c, w in conditions]
+    found = [pl.when(c).then(pl.lit(w) if isinstance(w, str) else w) for c, w in faults]
     return pl.when("ragged").then(pl.lit(RAGGED)).when(~pl.col("ignored")).then(pl.coalesce(found))
 
 
@@ -142,7 +139,7 @@ def _currency(codes: pl.Series, default: str) -> pl.Series:
 def _counts(mixes: pl.Series) -> pl.Series:
     """Notes per cassette type: `0,2,0,5`; null where it is not that."""
     frame = mixes.to_frame("m").select(
-        pl.when(pl.col("m").str.contains(r"^ ?\d{1,6}(?:, ?\d{1,6}){0,31}$")).then(
+        pl.when(pl.col("m").str.contains("^ ?[0-9]{1,6}(?:, ?[0-9]{1,6}){0,31}$")).then(
             pl.col("m").str.replace_all(" ", "", literal=True)
         )
     )

@@ -3,7 +3,8 @@
     0054^ OA^    0002^2026^03^01^00^12^41^Safe door: OPEN^X␜
     0258^ TA^    0058^2026^03^01^15^44^25^TERM0001^0003^CW^CA^--^1111^…^03012026^154446^…^   20000^   20000^…^ TRUE^0000000^…^X␜
 
-Source: formats.md §4.4, held against a real file. A transaction is one record, so its rows share one time. Fills cash (layer
+Source: formats.md §4.4, held against a real file; there the length told is one less than the bytes before 0x1C (§4.4 says it
+counts 0x1C too: both are taken). A transaction is one record, so its rows share one time. Fills cash (layer
 application: TA, an approved transaction, gives card, request, reply, notes dispensed and presented with amount in minor units
 and notes per cassette; TE, one that failed, gives the decline (error codes `D…`) or the failed dispense; the session is the
 transaction's number), operator (SD logins, A3 and D3 cassette loads, other service records), cabinet (doors told in OA),
@@ -16,7 +17,7 @@ from itertools import pairwise
 
 from jackstop.formats._journal_days import SECOND
 from jackstop.formats._journal_hyosung_records import encode
-from jackstop.formats._journal_text import LONGEST, PARTIAL, TIME_AMBIGUOUS, card, read_lines
+from jackstop.formats._journal_text import PARTIAL, TIME_AMBIGUOUS, card, read_lines
 from jackstop.formats._localtime import Zone, naive
 from jackstop.formats._masking import mask
 from jackstop.formats._reading import Frame, Reader, RecordReader, Unreadable
@@ -29,6 +30,8 @@ CLOCK = "journal"
 
 _HEAD = re.compile(rb"\d{4}\^ ?[A-Z][A-Z0-9]\^ {0,8}\d{1,8}\^\d{4}\^\d\d\^")
 _CLOSE = b"\x1c"
+_BLANK = b"\x1c\r\n \0"
+_COUNTING = (-1, 1)
 _STAMPED = 9
 _TRANSACTION = 30
 _SERVICE = {"SA", "SB", "SC", "SF", "SG", "SV"}
@@ -52,20 +55,24 @@ class _HyosungReader(RecordReader):
         """Records up to 0x1C; where several beginnings stand before one, the earlier ones are cut records."""
         start = 0
         while (end := buffer.find(_CLOSE, start)) >= 0:
-            yield from _records(buffer, start, end)
+            yield from _records(buffer, start, end + 1)
             start = end + 1
         if final:
             yield from _records(buffer, start, len(buffer))
 
     def decode(self, record: bytes) -> bool:
         """Rows of one record; see `RecordReader.decode`."""
+        if not record.strip(_BLANK):
+            return False
         if not _HEAD.match(record):
             raise Unreadable("no record begins here, expected LLLL^ KIND^ number^YYYY^MM^DD^hh^mm^ss^")
-        lines, self.quality = read_lines(record[: 4 * LONGEST], self.reading.encoding)
+        size = len(record.rstrip(b"\r\n").removesuffix(_CLOSE))
+        if int(record[:4]) - size not in _COUNTING:
+            raise Unreadable("its length is not the one it says: cut, or two records torn into one")
+        lines, self.quality = read_lines(record, self.reading.encoding)
         fields = [f.strip() for f in "".join(lines).split("^")]
-        if int(record[:4]) != len(record) + 1:
-            told = "" if fields[-1] == "X" or fields[-2:-1] == ["X"] else ", it is cut"
-            raise Unreadable(f"its length is not the {record[:4].decode()} bytes it says{told}")
+        if fields[-1] != "X" or len(fields) <= _STAMPED + 1:
+            raise Unreadable("it does not end with ^X: cut or damaged")
         self._stamp(fields)
         number = int(fields[2])
         wrapped = self.number is not None and number <= 1 and self.number in {9999, 99_999_999}
@@ -96,11 +103,11 @@ class _HyosungReader(RecordReader):
         if kind in {"TA", "TE"}:
             self._transaction(kind, fields)
         elif kind == "OA":
-            return self._told("^".join(fields[_STAMPED:-2]))
+            return self._told("^".join(fields[_STAMPED:-1]))
         elif kind == "SD":
             self.add("operator", activity="login", person=fields[_STAMPED][:40] or None, detail="SD")
         elif kind in {"A3", "D3"}:
-            loads = " ".join(fields[_STAMPED:-2])[:100]
+            loads = " ".join(fields[_STAMPED:-1])[:100]
             self.add("operator", activity="cash-added" if kind == "A3" else "counters-set", detail=f"{kind} {loads}")
         elif kind in _SERVICE:
             error = f" {fields[29][:16]}" if len(fields) > _TRANSACTION else ""
@@ -124,7 +131,7 @@ class _HyosungReader(RecordReader):
         self.terminal = fields[9] or self.terminal
         asked, given, error = _minor(fields[24]), _minor(fields[25]), fields[29][:16]
         counts = _notes(fields)
-        session, rrn = fields[10][:20] or None, fields[19][:20] if fields[19].strip("0") else None
+        session, rrn = fields[10][:20] or None, _rrn(fields[19], fields[10])
         currency = self.reading.currency if fields[11] == "CW" or given else None
         common = {"layer": "application", "currency": currency, "session": session, "rrn": rrn}
         number, masked = card(fields[30] if len(fields) > _TRANSACTION else "")
@@ -146,10 +153,16 @@ class _HyosungReader(RecordReader):
 def _records(buffer: bytes, start: int, end: int) -> Iterator[Frame]:
     """Records that begin between two places; each ends where the next begins."""
     heads = [found.start() for found in _HEAD.finditer(buffer, start, end)]
-    if not heads and buffer[start:end].strip():
+    if not heads and end > start:
         yield Frame(start, end)
     for one, following in pairwise([*heads, end]):
         yield Frame(one, following)
+
+
+def _rrn(text: str, transaction: str) -> str | None:
+    """The host's reference; the real file has the transaction's own number there, which is nobody's key."""
+    told = text[:20]
+    return None if told.lstrip("0") in {"", transaction.lstrip("0")} else told
 
 
 def _minor(text: str) -> int | None:

@@ -25,8 +25,8 @@ from jackstop.formats import _journal_counters as counters
 from jackstop.formats import _journal_text as text
 from jackstop.formats._journal_days import MINUTE, SECOND, UNDECLARED, midnight
 from jackstop.formats._journal_grammar import OPERATIONS, SESSION, Found, Grammar, Rule
-from jackstop.formats._journal_reader import JournalReader
 from jackstop.formats._journal_ncr_lines import encode
+from jackstop.formats._journal_reader import JournalReader
 from jackstop.formats._reading import Reader, Unreadable
 from jackstop.model.fleet import Reading
 

@@ -58,7 +58,7 @@ _FUNCTIONS = re.compile(r"([A-Z0-9])\d{3}", re.ASCII)
 _TIMED = re.compile(rb"(?m)^\s{0,20}(?:\*\d{1,9}\*)?[ ]?\d\d:\d\d:\d\d ")
 _OWN = re.compile(
     rb"(?mi)^\s{0,20}(?:\*\d{1,9}\*)?[ ]?\d\d:\d\d:\d\d (?:-> TRANSACTION START|<- TRANSACTION END|JOURNALING STARTED"
-    rb"|CASH REQUEST|TRANSACTION REQUEST|TRANSACTION REPLY|SERVICEMODE|GO (?:IN|OUT OF) SERVICE COMMAND|COMMUNICATION O|OPERATOR DOOR)"
+    rb"|CASH REQUEST|TRANSACTION REQUEST|TRANSACTION REPLY|SERVICEMODE|GO (?:IN|OUT OF) SERVICE|COMMUNICATION O|OPERATOR DOOR)"
 )
 _NCR = re.compile(rb"\*\d{1,4}[/.-]\d{1,2}[/.-]\d{2,4}\*\d\d:\d\d")
 
@@ -91,9 +91,7 @@ class _ProcashReader(JournalReader):
         "reply": re.compile(rb"(?i)^\s{0,40}(?:RRN|UTRNNO|AUTH|RESP[O_ ]|CODE REPONSE|TRANSACTION SERIAL)"),
         "counters": re.compile(rb"(?i)^\s{0,40}(?:[A-Z$]{1,4} {1,12}\d{1,9} {1,12}\d{1,9}\*?|RETRACTS?:|REJECTS?:|-$)"),
     }
-    undated = (
-        "its date or time is not known, expected YYYYMMDD in the file's name or a line such as ----------2026/03/01----------"
-    )
+    undated = "its date or time is not known, expected YYYYMMDD in the file's name or a line ----------2026/03/01----------"
 
     def __init__(self, reading: Reading) -> None:
         super().__init__(reading)

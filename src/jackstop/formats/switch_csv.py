@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from jackstop.formats._csv_framing import LONGEST, cut
+from jackstop.formats._csv_framing import LONGEST, Ints, cut
 from jackstop.formats._localtime import Zone
 from jackstop.formats._reading import REMEMBERED, Decoded, Refusal, Rows, Tally
 from jackstop.formats._switch_fields import fields, separator, split, text
@@ -30,6 +30,7 @@ from jackstop.model.tables import Tables
 
 FILLS = ("host",)
 CLOCK = "host"
+_ASCII = bytes(range(128))
 NEEDED = ("time", "terminal_id", "type", "amount", "response")
 
 
@@ -50,6 +51,11 @@ class Batch(NamedTuple):
     offsets: list[int]
     digests: list[bytes]
     plain: pl.Series
+
+    def only(self, places: list[int]) -> "Batch":
+        """These of its records."""
+        records = [self.records[i] for i in places]
+        return Batch(records, [self.offsets[i] for i in places], [self.digests[i] for i in places], self.plain.gather(places))
 
 
 def sniff(head: bytes, name: str) -> int:
@@ -75,10 +81,10 @@ def _header(line: bytes, reading: Reading) -> Header:
     """The header of this first line; `fault` says why it cannot be used."""
     encoding = reading.encoding or "utf-8"
     try:
-        if b'a,"\n'.decode(encoding) != 'a,"\n':
-            return Header(",", 1, {}, f"encoding {encoding} has not ASCII in it", b"")
-    except (LookupError, UnicodeDecodeError):
-        return Header(",", 1, {}, f"unknown encoding {encoding}", b"")
+        if _ASCII.decode(encoding).encode() != _ASCII:
+            return Header(",", 1, {}, f"encoding {encoding} does not contain ASCII", b"")
+    except (LookupError, UnicodeError):
+        return Header(",", 1, {}, f"encoding {encoding} unknown or without ASCII", b"")
     plain = text(line, encoding).rstrip("\r").lstrip("\ufeff")
     mark = separator(plain)
     names = split(plain, mark) or []
@@ -155,14 +161,13 @@ class SwitchReader:
         offsets = (found.starts + base).tolist()
         plain = pl.Series(found.plain)
         if not plain.all() or header.fault:
-            kept = [i for i, r in enumerate(records) if r.strip()]
+            kept = [i for i, r in enumerate(records) if r.strip(b" \r")]
             records, offsets, plain = [records[i] for i in kept], [offsets[i] for i in kept], plain.gather(kept)
         digests = [sha256(r).digest() for r in records]
         self.tally.records += len(records)
         fresh = self._fresh(digests)
-        if fresh is None:
-            return Batch(records, offsets, digests, plain)
-        return Batch([records[i] for i in fresh], [offsets[i] for i in fresh], [digests[i] for i in fresh], plain.gather(fresh))
+        batch = Batch(records, offsets, digests, plain)
+        return batch if fresh is None else batch.only(fresh)
 
     def _fresh(self, digests: list[bytes]) -> list[int] | None:
         """Places of the records not seen among the last `REMEMBERED`; None where that is all of them."""
@@ -199,8 +204,8 @@ class SwitchReader:
         time, ambiguous = instants(accepted["stamp"], accepted["absolute"], self._zone, self.reading.timezone)
         if len(good) < meant.height:
             bad = (meant["reason"].is_not_null() & ~again).arg_true()
-            self._refuse_some(batch, bad, meant["reason"], good.to_numpy(), time, refusals)
-            batch = Batch(*([column[i] for i in good] for column in batch[:3]), batch.plain)
+            self._refuse_some(batch, bad, meant["reason"], good.cast(pl.Int64).to_numpy(), time, refusals)
+            batch = batch.only(good.to_list())
         self.tally.understood += len(good)
         self.tally.ignored += int(ignored.sum())
         if not len(good):
@@ -209,7 +214,7 @@ class SwitchReader:
         return host_rows(accepted, batch.digests, batch.offsets, batch.records, time, ambiguous, self.reading)
 
     def _refuse_some(
-        self, batch: Batch, bad: pl.Series, reasons: pl.Series, good: np.ndarray, time: np.ndarray, refusals: list[Refusal]
+        self, batch: Batch, bad: pl.Series, reasons: pl.Series, good: Ints, time: Ints, refusals: list[Refusal]
     ) -> None:
         """Refuse records, each placed in time by the last good one before it."""
         before = np.searchsorted(good, bad.to_numpy()) - 1

@@ -29,7 +29,7 @@ class Curve:
     Attributes:
         expected, actual: SVG paths of the two steps. gap: SVG path of the area between them, empty where there is none.
         levels, ticks: the grid. relative: the level was not known, so it begins at zero.
-        gap_x, gap_y: where to write the gap. start, end, expected_end, actual_end: for its description.
+        gap_x, gap_y: where to write the gap. expected_end, actual_end: the last levels, minor units.
     """
 
     expected: str

@@ -13,7 +13,7 @@ from jackstop.model.vocabulary import VERDICT
 from jackstop.report import facts, story, texts
 from jackstop.report.lanes import sentence
 from jackstop.report.moments import Clock
-from jackstop.report.plain import line, plain
+from jackstop.report.plain import line
 from jackstop.report.texts import Texts
 
 _SEVERITY = {"critical": "bold white on red", "high": "bold red", "medium": "bold yellow", "low": "cyan", "info": "dim"}
@@ -48,14 +48,14 @@ def render(report: Report, console: Console, lang: str = "en", *, most: int = 20
         end=clock.minute(report.end),
         zone=report.timezone,
     )
-    console.print(Text(line(heading), "bold"))
+    console.print(_said(heading, "bold"))
     _summary(report, console, t)
     _fleet(report, console, t)
     ordered = facts.by_gravity(report)
     for dossier in ordered[:most]:
         _alert(dossier, console, clock, t)
     if len(ordered) > most:
-        console.print(Text(t.count("more_alerts", len(ordered) - most), "dim"))
+        console.print(_said(t.count("more_alerts", len(ordered) - most), "dim"))
 
 
 def _summary(report: Report, console: Console, t: Texts) -> None:
@@ -64,11 +64,13 @@ def _summary(report: Report, console: Console, t: Texts) -> None:
     lost = facts.amounts(totals.unexplained, report.currency, t)
     call = t.count("paging", totals.paging) if totals.paging else t("page.calm")
     console.print(
-        Text(call, "bold red" if totals.paging else "green"),
-        Text(t("page.lost", amount=lost) if totals.unexplained else t("page.lost_nothing")),
+        _said(call, "bold red" if totals.paging else "green"),
+        _said(t("page.lost", amount=lost) if totals.unexplained else t("page.lost_nothing")),
     )
     decided = t("page.explained_of", n=f"{totals.decided:,}")
-    console.print(Text(f"{t.count('movements', totals.movements)} · {t('page.explained')} {totals.explained} ({decided})", "dim"))
+    console.print(
+        _said(f"{t.count('movements', totals.movements)} · {t('page.explained')} {totals.explained} ({decided})", "dim")
+    )
 
 
 def _fleet(report: Report, console: Console, t: Texts) -> None:
@@ -89,7 +91,7 @@ def _fleet(report: Report, console: Console, t: Texts) -> None:
     if shown:
         console.print(table)
     if len(shown) < len(report.terminals):
-        console.print(Text(t.count("quiet", len(quiet)), "dim"))
+        console.print(_said(t.count("quiet", len(quiet)), "dim"))
 
 
 def _glance(glance: Glance, present: list[str], t: Texts) -> list[Text]:
@@ -97,37 +99,37 @@ def _glance(glance: Glance, present: list[str], t: Texts) -> list[Text]:
     counts = [(v, glance.by_verdict.get(v, 0)) for v in present]
     lost = t.money(glance.unexplained, glance.currency) if glance.unexplained else "–"
     return [
-        Text(line(glance.terminal, 40)),
-        Text(t.word("severity", severity), _SEVERITY.get(severity, "dim")),
-        Text(f"{glance.movements:,}"),
-        *(Text(f"{n:,}" if n else "–", _STANDING.get(v, "") if n else "dim") for v, n in counts),
-        Text(lost, "bold red" if glance.unexplained else "dim"),
+        _said(line(glance.terminal, 40)),
+        _said(t.word("severity", severity), _SEVERITY.get(severity, "dim")),
+        _said(f"{glance.movements:,}"),
+        *(_said(f"{n:,}" if n else "–", _STANDING.get(v, "") if n else "dim") for v, n in counts),
+        _said(lost, "bold red" if glance.unexplained else "dim"),
     ]
 
 
 def _alert(dossier: Dossier, console: Console, clock: Clock, t: Texts) -> None:
     """One alert: what, where, how much, what to do, what proves it, and the lines that tell it best."""
     alert, told = dossier.alert, story.told(dossier.alert, t)
-    severity = Text(f" {t.word('severity', alert.severity)} ", _SEVERITY.get(alert.severity, ""))
+    severity = _said(f" {t.word('severity', alert.severity)} ", _SEVERITY.get(alert.severity, ""))
     console.print()
-    console.print(severity, Text(plain(told.title), "bold"), Text("– " + line(", ".join(alert.terminals), 80)))
+    console.print(severity, _said(told.title, "bold"), _said("– " + line(", ".join(alert.terminals), 80)))
     waited = t("page.raised_after", span=t.length(alert.raised_at - alert.first_event))
     risk = t.money(alert.money_at_risk, alert.currency) if alert.money_at_risk else "–"
     rows = [
-        (t("page.happened"), Text(told.why)),
-        (t("page.first_step"), Text(told.first_step, "bold")),
-        (t("page.unexplained"), Text(t.money(alert.unexplained, alert.currency), "bold red" if alert.unexplained else "")),
-        (t("page.at_risk"), Text(risk)),
-        (t("page.first_event"), Text(clock.full(alert.first_event))),
-        (t("page.raised"), Text(f"{clock.full(alert.raised_at)} ({waited})")),
-        (t("page.found"), Text(", ".join(f.detection for f in story.found(alert, t)), "dim")),
+        (t("page.happened"), _said(told.why)),
+        (t("page.first_step"), _said(told.first_step, "bold")),
+        (t("page.unexplained"), _said(t.money(alert.unexplained, alert.currency), "bold red" if alert.unexplained else "")),
+        (t("page.at_risk"), _said(risk)),
+        (t("page.first_event"), _said(clock.full(alert.first_event))),
+        (t("page.raised"), _said(f"{clock.full(alert.raised_at)} ({waited})")),
+        (t("page.found"), _said(", ".join(f.detection for f in story.found(alert, t)), "dim")),
     ]
     if alert.attack:
-        rows.append((t("page.attack"), Text(", ".join(alert.attack))))
+        rows.append((t("page.attack"), _said(", ".join(alert.attack))))
     grid = Table.grid(padding=(0, 2))
     for name, said in rows:
         if said.plain:
-            grid.add_row(Text(name, "dim"), said)
+            grid.add_row(_said(name, "dim"), said)
     console.print(Padding(grid, (0, 0, 0, 1)))
     _evidence(dossier, console, t)
     _timeline(dossier, console, clock, t)
@@ -138,12 +140,12 @@ def _evidence(dossier: Dossier, console: Console, t: Texts) -> None:
     records = story.evidence(dossier, _RECORDS)
     if not records:
         return
-    console.print(Text(f" {t('text.evidence')}", "dim"))
+    console.print(_said(f" {t('text.evidence')}", "dim"))
     for record, _ in records:
         place = f"{line(record.path, 120)}@{record.offset}"
-        console.print(Text(f"   {place}  sha256 {record.sha256[:16]}…"), overflow="fold")
+        console.print(_said(f"   {place}  sha256 {record.sha256[:16]}…"), overflow="fold")
     if (more := len(dossier.alert.records) - len(records)) > 0:
-        console.print(Text(f"   {t.count('more_records', more)}", "dim"))
+        console.print(_said(f"   {t.count('more_records', more)}", "dim"))
 
 
 def _timeline(dossier: Dossier, console: Console, clock: Clock, t: Texts) -> None:
@@ -151,15 +153,20 @@ def _timeline(dossier: Dossier, console: Console, clock: Clock, t: Texts) -> Non
     strands = story.strands(dossier, _EVENTS)
     if not strands:
         return
-    console.print(Text(f" {t('text.timeline')}", "dim"))
+    console.print(_said(f" {t('text.timeline')}", "dim"))
     grid = Table.grid(padding=(0, 2))
     for strand in strands:
-        grid.add_row(Text(t.word("lane", strand.entry.lane), "dim"), _told(strand, clock, t, dossier.alert.currency))
+        grid.add_row(_said(t.word("lane", strand.entry.lane), "dim"), _told(strand, clock, t, dossier.alert.currency))
     console.print(Padding(grid, (0, 0, 0, 3)))
     if (more := len(dossier.timeline) - sum(s.count for s in strands)) > 0:
-        console.print(Text(f"   {t.count('more_events', more)}", "dim"))
+        console.print(_said(f"   {t.count('more_events', more)}", "dim"))
 
 
 def _told(strand: story.Strand, clock: Clock, t: Texts, currency: str) -> Text:
     said = sentence(strand.entry, clock, t, currency, strand.count)
-    return Text(line(said), _STANDING.get(strand.entry.standing, ""))
+    return _said(line(said), _STANDING.get(strand.entry.standing, ""))
+
+
+def _said(words: str, style: str = "") -> Text:
+    """Words as they are, never as markup."""
+    return Text(line(words, 400), style)
