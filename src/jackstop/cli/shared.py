@@ -137,15 +137,10 @@ def investigate(bundle: Bundle, directory: Path, options: local.Options, lang: s
 def fingerprint(bundle: Bundle, options: local.Options) -> str:
     """What the results depend on, as a digest: version, fleet, visits, options, and each file's name, size and mtime."""
     parts = [__version__, bundle.fleet.model_dump_json(), repr(options.settings), str((options.step, options.until))]
-    parts.append(
-        hashlib.sha256(bundle.visits.write_csv(None).encode() if not bundle.visits.height else _visits(bundle)).hexdigest()
-    )
+    visits = bundle.root / "visits.csv"
+    parts.append(hashlib.sha256(visits.read_bytes() if visits.is_file() else b"").hexdigest())
     parts += [f"{f.name} {f.size} {f.path.stat().st_mtime_ns} {f.format}" for f in bundle.files]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-def _visits(bundle: Bundle) -> bytes:
-    return (bundle.root / "visits.csv").read_bytes()
 
 
 def write(directory: Path, report: Report, results: Results, lang: str) -> None:

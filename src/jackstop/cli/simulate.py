@@ -12,11 +12,7 @@ from jackstop.sources.fleet_file import BundleError
 
 def add(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("simulate", epilog=_listing())(simulate)
-
-
-def _listing() -> str:
-    return "Scenarios: " + ", ".join(simulator.scenarios())
+    app.command("simulate", epilog="`jackstop simulate list` shows the scenarios.")(simulate)
 
 
 def simulate(

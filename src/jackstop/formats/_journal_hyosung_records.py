@@ -29,6 +29,34 @@ class _Transaction:
         """Whether a row of this kind still belongs to this transaction."""
         return activity not in self.rows and not (activity == "dispensed" and "dispense-failed" in self.rows)
 
+    def outcome(self) -> tuple[bool, int, int | None, list[int] | None]:
+        """Whether it was completed, the amount asked, the amount dispensed (None unknown), and notes per cassette."""
+        rows = self.rows
+        reply, failed = rows.get("reply-received"), rows.get("dispense-failed")
+        paid = rows.get("dispensed") or rows.get("presented")
+        known = [r for r in (rows.get("request-sent"), reply, paid, failed) if r is not None]
+        asked = next((r.amount for r in known if r.amount is not None), 0)
+        done = failed is None and not (reply is not None and declined(reply))
+        given: int | None = 0
+        if paid is not None:
+            given = paid.amount if paid.amount is not None else asked
+        elif failed is not None:
+            given = failed.amount
+        counts = next((r.counts for r in (paid, rows.get("presented"), failed) if r is not None and r.counts), None)
+        return done, asked, given, counts if given else None
+
+    def last_four(self) -> str:
+        """The last four digits of the card, zeros where it is not known."""
+        read = self.rows.get("card")
+        return ((card(read.detail)[0] if read is not None and read.detail else None) or "0000")[-4:]
+
+    def error(self) -> str:
+        """The error code of a transaction that was not completed."""
+        failed = self.rows.get("dispense-failed")
+        if failed is None:
+            return _DECLINED
+        return failed.result_name if failed.result_name and _ERROR.fullmatch(failed.result_name) else _FAILED
+
     @property
     def end(self) -> Cash | None:
         """The row whose time the record has: the notes', else the reply's."""
@@ -83,30 +111,20 @@ class _Records:
         self.parts.append(f"{len(body) + 3:04d}{body}\x1c")
 
     def transaction_record(self, time: int, made: _Transaction) -> None:
-        """A TA or TE record. The host's stamp is the reply's time."""
-        rows = made.rows
-        reply, request = rows.get("reply-received"), rows.get("request-sent")
-        paid, failed = rows.get("dispensed") or rows.get("presented"), rows.get("dispense-failed")
-        done = failed is None and not (paid is None and reply is not None and declined(reply))
-        asked = next((r.amount for r in (request, reply, paid, failed) if r is not None and r.amount is not None), 0)
-        given: int | None = 0
-        if paid is not None:
-            given = paid.amount if paid.amount is not None else asked
-        elif failed is not None:
-            given = failed.amount
-        error = _error(failed) if failed is not None else _DECLINED
-        counts = next((r.counts for r in (paid, rows.get("presented"), failed) if r is not None and r.counts), None)
+        """A TA or TE record. The host's stamp is the reply's time; amounts are minor units."""
         self.transaction = self.transaction % _LAST + 1
-        rrn = next((r.rrn for r in (reply, paid, failed) if r is not None and r.rrn), f"{self.transaction:012d}")
-        day, second = self.stamps.local(reply.time if reply else time)
+        done, asked, given, counts = made.outcome()
+        given_text = "" if given is None else str(given)
+        day, second = self.stamps.local(made.rows["reply-received"].time if "reply-received" in made.rows else time)
         host, at = self.stamps.day(day, "%m%d%Y"), clock(second).replace(":", "")
-        read = rows.get("card")
-        last = ((card(read.detail)[0] if read and read.detail else None) or "0000")[-4:]
-        notes = f"~L{' '.join(f'{n:02d}' for n in _padded(counts))}~M00 00 00 00" if given and counts else ""
+        rrn = next((r.rrn for r in made.rows.values() if r.rrn), f"{self.transaction:012d}")
+        last = made.last_four()
+        notes = f"~L{' '.join(f'{n:02d}' for n in _padded(counts))}~M00 00 00 00" if counts else ""
+        surcharge, end = ("395", " 6^ TRUE^0000000") if done else ("       0", f" 3^FALSE^{made.error()}")
         rest = (
-            f"{self.terminal:<8}^{self.transaction:04d}^CW^CA^--^{last}^************^{host}^{at}^00000000^"
-            f"{rrn}^{self.transaction:06d}00^000000^{host}^{'395' if done else '       0'}^{asked:8d}^{'' if given is None else given:>8}^            ^"
-            f"{' 6^ TRUE^0000000' if done else f' 3^FALSE^{error}'}^************{last}^0000^000000000000^{notes}^1"
+            f"{self.terminal:<8}^{self.transaction:04d}^CW^CA^--^{last}^************^{host}^{at}^00000000^{rrn}"
+            f"^{self.transaction:06d}00^000000^{host}^{surcharge}^{asked:8d}^{given_text:>8}^            ^{end}"
+            f"^************{last}^0000^000000000000^{notes}^1"
         )
         self.record(time, "TA" if done else "TE", rest)
 
@@ -125,10 +143,6 @@ class _Records:
             self.record(event.time, "A3" if event.activity == "cash-added" else "D3", told)
         elif event.activity == "menu" and (kind := _SERVICE.match(detail)):
             self.record(event.time, kind.group(), kind.group())
-
-
-def _error(failed: Cash) -> str:
-    return failed.result_name if failed.result_name and _ERROR.fullmatch(failed.result_name) else _FAILED
 
 
 def _padded(counts: list[int]) -> list[int]:

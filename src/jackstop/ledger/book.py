@@ -98,7 +98,7 @@ class Settled:
 def settle(book: Book, rows: Frames, terms: Terms, before: int, watermark: int) -> tuple[Book, Settled]:
     """Take rows in and judge everything in the window, as known at the watermark."""
     book = _take_in(book, rows, terms, before, watermark)
-    cash = book.pool.get("cash", _blank("cash"))
+    cash = episodes.asked(book.pool.get("cash", _blank("cash")), terms.settings)
     host = book.pool.get("host", _blank("host"))
     walked = episodes.walk(cash, terms.settings) if cash.height else cash
     moved = _movements(walked, cash, terms)

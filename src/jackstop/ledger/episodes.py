@@ -84,6 +84,31 @@ def _walk(group: Ints, act: Ints, at: Ints, request: Ints, completion: int, clos
     return episode, below[:count]
 
 
+def asked(cash: pl.DataFrame, settings: Settings) -> pl.DataFrame:
+    """Cash rows where the application's own, if they tell no amount, take that of the request or reply they follow.
+
+    Journals print what was asked and that notes were stacked, not what they were worth (formats.md §4.1).
+    """
+    told = (
+        (pl.col("layer") == "application") & pl.col("activity").is_in(["request-sent", "reply-received"]) & (pl.col("amount") > 0)
+    )
+    requests = cash.filter(told).select("terminal", asked_at="at", asked="amount").sort("asked_at")
+    if not requests.height:
+        return cash
+    silent = (
+        (pl.col("layer") == "application")
+        & pl.col("activity").is_in(["dispense-requested", "dispensed"])
+        & pl.col("amount").is_null()
+    )
+    joined = (
+        cash.with_row_index("_row")
+        .sort("at")
+        .join_asof(requests, left_on="at", right_on="asked_at", by="terminal", tolerance=settings.late, check_sortedness=False)
+        .sort("_row")
+    )
+    return joined.with_columns(amount=pl.when(silent).then("asked").otherwise("amount")).drop("_row", "asked", "asked_at")
+
+
 def walk(cash: pl.DataFrame, settings: Settings) -> pl.DataFrame:
     """Rows that move notes, each with `episode` (number within this frame) and `below`, sorted by terminal, layer, time.
 
