@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from jackstop import formats
 from jackstop.formats._reading import Rows
+from jackstop.model import vocabulary as v
 from jackstop.model.fleet import Reading
 from jackstop.model.tables import BY_NAME, Tables
 
@@ -140,12 +141,27 @@ def _units(draw, time, cause):
     ]
 
 
+def every_word(table):
+    """Rows of every word of a table, minutes apart, with nothing else told."""
+    words = {"cash": v.CASH_ACTIVITY, "operator": v.OPERATOR_ACTIVITY, "cabinet": v.CABINET_ACTIVITY, "units": v.UNIT_CAUSE}
+    bare = {
+        "cash": {"layer": "application"},
+        "operator": {},
+        "cabinet": {"part": "safe", "sensor": "door"},
+        "units": {"basis": "journal", "unit": 1, "count": 5},
+    }
+    named = "cause" if table == "units" else "activity"
+    return [(table, START + n * 90 * SECOND, {named: word, **bare[table]}) for n, word in enumerate(words[table])]
+
+
 def mutated(draw, data):
     """Bytes with pieces cut, doubled, moved or overwritten."""
     for _ in range(draw(st.integers(1, 6))):
         a = draw(st.integers(0, len(data)))
         b = min(len(data), a + draw(st.integers(0, 60)))
-        piece = draw(st.sampled_from((b"", data[a:b] * 2, b"\xff\x00\x1c", b"*99*31/02/2026*25:61*", b"\n", b"23:59:59 ", b"^X^")))
+        piece = draw(
+            st.sampled_from((b"", data[a:b] * 2, b"\xff\x00\x1c", b"*99*31/02/2026*25:61*", b"\n", b"23:59:59 ", b"^X^"))
+        )
         data = data[:a] + piece + data[b:]
     return data
 

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from journal_rows import brief, check, expected, journals, mutated, read, reading, said, same, tables
+from journal_rows import SECOND, START, brief, check, every_word, expected, journals, mutated, read, reading, said, same, tables
 
 from jackstop.formats import guess, ncr_journal
 from jackstop.formats._journal_days import UNDECLARED
@@ -191,7 +191,9 @@ def test_notes_presented_may_tell_positions_and_counts_on_lines_of_their_own():
 
 
 def test_lines_past_midnight_belong_to_the_next_day():
-    found, _, _ = ncr(b"*1*31/12/2025*23:59:50*\n 23:59:58 NOTES STACKED\n 00:00:04 NOTES PRESENTED 1,0\n", reading(date_order="dmy"))
+    found, _, _ = ncr(
+        b"*1*31/12/2025*23:59:50*\n 23:59:58 NOTES STACKED\n 00:00:04 NOTES PRESENTED 1,0\n", reading(date_order="dmy")
+    )
     assert brief(found.cash) == [("dispensed", "01 05:59:58"), ("presented", "01 06:00:04")]
     assert all(q & 2 for q in found.cash["quality"])
 
@@ -209,14 +211,16 @@ def test_a_clock_set_back_an_hour_stays_on_its_day():
 
 
 def test_a_header_without_seconds_does_not_step_behind_the_line_before_it():
-    data = b"*1*01/03/2026*10:00:03*\n 10:30:40 NOTES STACKED\n*2*01/03/2026*10:30*\nSUPERVISOR MODE ENTRY\n*3*01/03/2026*10:31*\nSST OFF-LINE\n"
+    stacked = b"*1*01/03/2026*10:00:03*\n 10:30:40 NOTES STACKED\n"
+    data = stacked + b"*2*01/03/2026*10:30*\nSUPERVISOR MODE ENTRY\n*3*01/03/2026*10:31*\nSST OFF-LINE\n"
     found, _, _ = ncr(data, reading(timezone="UTC", date_order="dmy"))
     assert brief(found.operator) == [("supervisor-entered", "01 10:30:40"), ("host-offline", "01 10:31:00")]
     assert found.operator["time_uncertainty"].to_list() == [60_000_000, 60_000_000]
 
 
 @pytest.mark.parametrize(
-    ("order", "date", "day"), [("dmy", b"04/02/2025", "2025-02-04"), ("mdy", b"04/02/2025", "2025-04-02"), (None, b"2025/02/04", "2025-02-04")]
+    ("order", "date", "day"),
+    [("dmy", b"04/02/2025", "2025-02-04"), ("mdy", b"04/02/2025", "2025-04-02"), (None, b"2025/02/04", "2025-02-04")],
 )
 def test_the_declared_order_decides_the_date_and_a_leading_year_needs_none(order, date, day):
     found, _, _ = ncr(b"*1*" + date + b"*12:00:00*\nSST ON-LINE\n", reading(timezone="UTC", date_order=order))
@@ -273,6 +277,7 @@ def test_a_block_delivered_again_with_more_lines_gives_the_lines_that_are_new():
 def test_equal_lines_of_different_blocks_are_both_kept():
     found, _, _ = ncr(b"".join(b"*%d*04/02/2025*10:0%d:00*\n     *TRANSACTION START*\n" % (n, n) for n in range(3)))
     assert found.cash["session"].to_list() == ["0", "1", "2"]
+    assert found.cash["event_id"].n_unique() == found.cash["record_digest"].n_unique() + 2 == 3
 
 
 def test_missing_header_numbers_are_a_gap_and_a_wrap_is_not():
@@ -321,7 +326,16 @@ def test_certainty_is_for_ncr_journals_alone():
     assert ncr_journal.sniff(b"time,terminal_id,type\n2026-03-01,ATM,withdrawal\n", "switch.csv") == 0
 
 
-OPERATIONS = ("supervisor-entered", "supervisor-left", "in-service", "out-of-service", "host-online", "host-offline", "power-up", "started")
+OPERATIONS = (
+    "supervisor-entered",
+    "supervisor-left",
+    "in-service",
+    "out-of-service",
+    "host-online",
+    "host-offline",
+    "power-up",
+    "started",
+)
 KEPT = (
     *("session-start", "card", "pin", "request-sent", "reply-received", "dispensed"),
     *("presented", "taken", "retracted", "dispense-failed", "session-end"),
@@ -337,7 +351,11 @@ def test_what_is_written_is_read_back(given_rows, order):
     found, refusals, tally = read("ncr-journal", ncr_journal.encode(given_tables, source), source)
     assert (refusals, tally.ignored, found.feeds.height) == ([], 0, 0)
     assert said(found.cash, "time", "activity") == expected(given_tables, "cash", ("time", "activity"), KEPT)
-    for activity, columns in (("request-sent", ("amount",)), ("reply-received", ("tsn", "rrn", "auth_code")), ("presented", ("counts",))):
+    for activity, columns in (
+        ("request-sent", ("amount",)),
+        ("reply-received", ("tsn", "rrn", "auth_code")),
+        ("presented", ("counts",)),
+    ):
         assert said(found.cash.filter(activity=activity), *columns) == expected(given_tables, "cash", columns, [activity])
     declined = [bool(d) and "declin" in d for d in found.cash.filter(activity="reply-received")["detail"]]
     assert declined == [d == "declined" for (d,) in expected(given_tables, "cash", ("detail",), ["reply-received"])]
@@ -350,6 +368,28 @@ def test_what_is_written_is_read_back(given_rows, order):
     assert said(found.units, *counted) == expected(given_tables, "units", counted)
     tabled = given_tables.units.filter(cause="snapshot")["value"].to_list()
     assert found.units.filter(cause="snapshot")["value"].to_list() == tabled
+
+
+@pytest.mark.parametrize("table", ["cash", "operator", "cabinet", "units"])
+def test_every_word_is_accepted_and_what_cannot_be_said_is_left_out(table):
+    source = reading(date_order="dmy")
+    given_tables = tables(source, every_word(table))
+    found, refusals, tally = read("ncr-journal", ncr_journal.encode(given_tables, source), source)
+    assert (refusals, tally.ignored) == ([], 0)
+    words = {
+        "cash": {*KEPT, "rejected"},
+        "operator": {*OPERATIONS, "cassette-removed", "cassette-inserted", "counters-cleared", "cash-added"},
+        "cabinet": {"opened", "closed"},
+        "units": {"snapshot", "cleared"},
+    }
+    assert set(found[table]["cause" if table == "units" else "activity"].cast(pl.String)) == words[table]
+
+
+def test_a_menu_call_is_written_within_supervisor_mode_only():
+    words = "menu", "supervisor-entered", "menu", "supervisor-left", "menu"
+    given_tables = tables(ASIA, [("operator", START + n * SECOND, {"activity": word}) for n, word in enumerate(words)])
+    found, _, _ = ncr(ncr_journal.encode(given_tables, ASIA))
+    assert found.operator["activity"].to_list() == ["supervisor-entered", "menu", "supervisor-left"]
 
 
 @settings(max_examples=40, deadline=None)
@@ -365,7 +405,9 @@ def test_rows_do_not_depend_on_how_the_bytes_are_cut(given_rows, cuts):
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.data_too_large])
 @given(st.data(), st.sampled_from((None, "utf-16", "cp500", "idna", "hex")))
 def test_mutated_journals_never_crash_and_keep_the_schemas(data, encoding):
-    found, refusals, tally = ncr(mutated(data.draw, SESSION + COUNTERS + SUPERVISOR), ASIA.model_copy(update={"encoding": encoding}))
+    found, refusals, tally = ncr(
+        mutated(data.draw, SESSION + COUNTERS + SUPERVISOR), ASIA.model_copy(update={"encoding": encoding})
+    )
     check(found)
     assert tally.refused == len(refusals) == found.feeds.filter(activity="refused").height
 

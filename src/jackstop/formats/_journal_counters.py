@@ -21,7 +21,7 @@ class Line(NamedTuple):
     kind: str
     currency: str
     value: int
-    count: int
+    notes: int
     estimate: bool
 
 

@@ -1,6 +1,6 @@
 """What a journal writer is given: the rows a journal can say, in time order."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -34,7 +34,7 @@ class Said(NamedTuple):
 
 
 class Unit(NamedTuple):
-    """One row of units of basis journal."""
+    """One row of units of basis journal; `remaining` is its count."""
 
     time: int
     snapshot: int | None
@@ -44,7 +44,7 @@ class Unit(NamedTuple):
     currency: str | None
     value: int | None
     initial: int | None
-    count: int | None
+    remaining: int | None
     rejected: int | None
     dispensed: int | None
 
@@ -75,13 +75,14 @@ def _time(event: Event) -> int:
     return event.time
 
 
-def _rows(frame: pl.DataFrame, columns: tuple[str, ...]) -> list[tuple[object, ...]]:
+def _rows(frame: pl.DataFrame, columns: tuple[str, ...]) -> list[tuple[Any, ...]]:
     return frame.select(pl.col("time").to_physical(), *columns[1:]).rows()
 
 
 def _snapshots(units: pl.DataFrame) -> list[Event]:
     grouped: dict[tuple[int | None, int], list[Unit]] = {}
-    for row in _rows(units, Unit._fields):
+    columns = tuple("count" if name == "remaining" else name for name in Unit._fields)
+    for row in _rows(units, columns):
         unit = Unit(*row)
         grouped.setdefault((unit.snapshot, unit.time), []).append(unit)
     return [Counted(time, listed[0].cause or "snapshot", listed) for (_, time), listed in grouped.items()]

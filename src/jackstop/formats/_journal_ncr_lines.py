@@ -70,6 +70,13 @@ class _Lines:
         self.lines: list[str] = []
         self.last = (-1, -1)
         self.number = 0
+        self.supervised = False
+
+    def may_say(self, event: Said) -> bool:
+        """Whether an operator or cabinet row can be said here: a task called outside supervisor mode would tell of its entry."""
+        if event.activity in {"supervisor-entered", "supervisor-left"}:
+            self.supervised = event.activity == "supervisor-entered"
+        return event.activity != "menu" or self.supervised
 
     def header(self, at: tuple[int, int]) -> None:
         """A header of this moment."""
@@ -141,7 +148,7 @@ def _counted(out: _Lines, at: tuple[int, int], event: Counted) -> None:
         return
     out.header(at)
     if event.cause == "cleared":
-        titles = (("CASH DISPENSED", "dispensed"), ("CASH REMAINING", "count"), ("CASH REJECTED", "rejected"))
+        titles = (("CASH DISPENSED", "dispensed"), ("CASH REMAINING", "remaining"), ("CASH REJECTED", "rejected"))
         told = [(title, [(u.unit or 0, getattr(u, column)) for u in units]) for title, column in titles]
         block = counters.write_sections("CASH COUNTS CLEARED", told)
     elif event.cause == "set" and any(u.initial is not None for u in units):
@@ -149,7 +156,7 @@ def _counted(out: _Lines, at: tuple[int, int], event: Counted) -> None:
     else:
         one = minor(1, units[0].currency or out.currency)
         block = counters.write_totals(
-            (u.unit or 0, (u.value or 0) // one, u.dispensed, u.rejected, u.count) for u in units if u.kind in _CASSETTES
+            (u.unit or 0, (u.value or 0) // one, u.dispensed, u.rejected, u.remaining) for u in units if u.kind in _CASSETTES
         )
     out.lines += block.rstrip("\n").split("\n")
 
@@ -176,7 +183,7 @@ def encode(tables: Tables, reading: Reading) -> bytes:
         elif isinstance(event, Said):
             told = _OF_BLOCK.get(event.activity)
             words = said(event)
-            if words and (told is None or (event.time // 1_000_000, told) not in loads):
+            if words and out.may_say(event) and (told is None or (event.time // 1_000_000, told) not in loads):
                 out.block(at, words)
         else:
             _counted(out, at, event)

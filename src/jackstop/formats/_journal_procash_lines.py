@@ -149,7 +149,7 @@ def _said(out: _Lines, at: tuple[int, int], event: Said) -> None:
 
 
 def _counted(out: _Lines, at: tuple[int, int], event: Counted) -> None:
-    by_unit = {u.unit: u for u in event.units if u.unit and u.count is not None and u.kind in {None, "bill", "recycling"}}
+    by_unit = {u.unit: u for u in event.units if u.unit and u.remaining is not None and u.kind in {None, "bill", "recycling"}}
     if not by_unit:
         return
     out.line(at, f"CASH COUNTERS {'AFTER' if event.cause in _SET else 'BEFORE'} SOP")
@@ -157,13 +157,13 @@ def _counted(out: _Lines, at: tuple[int, int], event: Counted) -> None:
         unit = by_unit.get(number)
         out.lines.append("   -" if unit is None else _position(out, unit))
     for u in event.units:
-        if u.kind in {"reject", "retract"} and u.count is not None:
-            out.lines.append(f"{u.kind.upper()}S: {u.count}")
+        if u.kind in {"reject", "retract"} and u.remaining is not None:
+            out.lines.append(f"{u.kind.upper()}S: {u.remaining}")
 
 
 def _position(out: _Lines, unit: Unit) -> str:
     currency = unit.currency or out.currency
-    return f"   {currency} {(unit.value or 0) // minor(1, currency):8d} {unit.count or 0:4d}"
+    return f"   {currency} {(unit.value or 0) // minor(1, currency):8d} {unit.remaining or 0:4d}"
 
 
 def encode(tables: Tables, reading: Reading) -> bytes:

@@ -97,6 +97,8 @@ class JournalReader(RecordReader):
                 return
             line = found.group().replace(b"\0", b"")
             if not line.strip():
+                if start < 0 and found.group().strip():
+                    yield Frame(found.start(), found.end())
                 continue
             if start >= 0:
                 if count < MAX_LINES and goes_on.search(line):
@@ -118,10 +120,12 @@ class JournalReader(RecordReader):
         lines, self.quality = text.read_lines(record, self.reading.encoding)
         if not lines:
             return False
+        line, headed = self.head(lines[0])
+        if self.tell(line, lines) or headed:
+            return True
         if _BROKEN.search(lines[0].upper()):
             raise Unreadable("the journal marks a broken block here")
-        line, headed = self.head(lines[0])
-        return self.tell(line, lines) or headed
+        return False
 
     def tell(self, line: str, lines: Sequence[str]) -> bool:
         """Add the rows of a line, the first of `lines`; of several torn into one, of each. Whether it was understood."""

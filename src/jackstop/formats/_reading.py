@@ -91,10 +91,10 @@ class Rows:
         self._seed = 0
         self._nth = 0
 
-    def at(self, offset: int, raw: bytes, digest: bytes) -> None:
-        """Name the record the next rows come from."""
+    def at(self, offset: int, raw: bytes, digest: bytes, key: bytes | None = None) -> None:
+        """Name the record the next rows come from; `key` is what tells it from equal ones (its digest if not given)."""
         self._record = {"record_offset": offset, "record_length": len(raw), "record_digest": digest}
-        self._seed = int.from_bytes(sha256(self._salt + digest).digest()[:8], "big")
+        self._seed = int.from_bytes(sha256(self._salt + (digest if key is None else key)).digest()[:8], "big")
         self._nth = 0
 
     def add(self, table: str, time: int, **values: Any) -> None:  # noqa: ANN401 - checked against the schema in `take`
@@ -225,7 +225,7 @@ class RecordReader(ABC):
         self._recent[key] = None
         if len(self._recent) > REMEMBERED:
             del self._recent[next(iter(self._recent))]
-        self.rows.at(offset, raw, digest)
+        self.rows.at(offset, raw, digest, key)
         try:
             understood = self.decode(raw)
         except Unreadable as fault:

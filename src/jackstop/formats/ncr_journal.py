@@ -143,6 +143,9 @@ class _NcrReader(JournalReader):
     def say(self, found: Found, lines: Sequence[str]) -> None:
         """Rows of a phrase; a supervisor task counts as supervisor mode where the mode itself is not journalled."""
         activity = found.rule.activity
+        if found.rule.table != "operator":
+            super().say(found, lines)
+            return
         if activity in {"supervisor-entered", "supervisor-left"}:
             self._supervised, self._tasked = activity == "supervisor-entered", False
         elif activity == "task-entered":

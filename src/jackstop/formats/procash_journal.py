@@ -202,7 +202,7 @@ class _ProcashReader(JournalReader):
                 kind=told.kind,
                 currency=currency if cassette else None,
                 value=minor(told.value, currency) if told.value else None,
-                count=told.count,
+                count=told.notes,
                 accuracy="inaccurate" if told.estimate else None,
             )
 

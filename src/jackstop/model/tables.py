@@ -220,6 +220,7 @@ FEEDS = Table(
 
 ALL: tuple[Table, ...] = (CASH, UNITS, HOST, CABINET, OPERATOR, WINDOWS, VISITS, FEEDS)
 BY_NAME: Mapping[str, Table] = {t.name: t for t in ALL}
+_EMPTY: Mapping[str, pl.DataFrame] = {t.name: t.empty() for t in ALL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +243,7 @@ class Tables:
     @classmethod
     def of(cls, **frames: pl.DataFrame) -> "Tables":
         """Tables from the frames named; the others are empty."""
-        return cls(**{t.name: frames.get(t.name, t.empty()) for t in ALL})
+        return cls(**{t.name: frames[t.name] if t.name in frames else _EMPTY[t.name] for t in ALL})
 
     @classmethod
     def concat(cls, parts: Iterable["Tables"]) -> "Tables":

@@ -1,0 +1,194 @@
+"""The stage: a fleet, its customers and crews, and what stories may do on it.
+
+Everything is planned as acts at true times; each machine's acts are then performed in time order, so that its counters and
+its logs agree whatever stories were added. The same seed gives the same night.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from jackstop.simulator import customers, service
+from jackstop.simulator.machine import DAY, HOUR, MINUTE, SECOND, Machine, Unit
+
+Act = Callable[[Machine, int], object]
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+START = round((datetime(2026, 3, 2, 4, tzinfo=UTC) - EPOCH) / timedelta(microseconds=1))
+"""A Monday, 04:00 UTC: before midnight in the fleet's zones."""
+
+FAMILIES = (("nextware-trace", "hyosung-journal"), ("xfs4iot", "ncr-journal"), ("xfs4iot", "procash-journal"))
+ZONES = ("America/New_York", "America/Chicago", "America/New_York", "America/Denver")
+SITES = (
+    {"kind": "indoor", "open": "08:00-20:00", "closed_days": ["Sun"]},
+    {"kind": "outdoor", "open": "00:00-24:00"},
+    {"kind": "drive-up", "open": "06:00-23:00"},
+    {"kind": "indoor", "open": "07:00-22:00"},
+)
+NOTES = ((1, 1_000, 1800), (2, 2_000, 2600), (3, 2_000, 2600), (4, 5_000, 1600))
+
+
+@dataclass(slots=True)
+class Told:
+    """One story as it happened: for `truth.jsonl`."""
+
+    story: str
+    attack: bool
+    terminals: tuple[str, ...]
+    techniques: tuple[str, ...]
+    start: int
+    end: int = 0
+    notes: list[tuple[int, str, int]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Scene:
+    """A fleet between two instants (µs), with the plan of what happens at each machine."""
+
+    start: int
+    end: int
+    machines: list[Machine]
+    rng: np.random.Generator
+    plan: dict[str, list[tuple[int, int, Act]]] = field(default_factory=dict)
+    busy: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+    visits: list[dict[str, Any]] = field(default_factory=list)
+    told: list[Told] = field(default_factory=list)
+    withdrawals: list[tuple[int, str, int]] = field(default_factory=list)
+
+    def at(self, machine: Machine, time: int, act: Act) -> None:
+        """Plan an act."""
+        acts = self.plan.setdefault(machine.id, [])
+        acts.append((time, len(acts), act))
+
+    def clear(self, machine: Machine, start: int, end: int) -> None:
+        """Keep customers and crews away between two instants."""
+        self.busy.setdefault(machine.id, []).append((start, end))
+
+    def free(self, machine: Machine, start: int, end: int) -> bool:
+        """Whether nothing keeps people away then."""
+        return all(end < a or start > b for a, b in self.busy.get(machine.id, ()))
+
+    def visit(
+        self,
+        machine: Machine,
+        kind: str,
+        start: int,
+        end: int,
+        permits: Sequence[str],
+        expected_in: Sequence[tuple[int, int]] = (),
+    ) -> str:
+        """An authorised visit in `visits.csv`; gives the work order."""
+        order = f"WO-{len(self.visits) + 1:05d}"
+        row = {"terminal": machine.id, "kind": kind, "work_order": order, "start": start, "end": end, "permits": tuple(permits)}
+        self.visits.append({**row, "people": f"crew-{int(self.rng.integers(1, 30)):02d}", "expected_in": tuple(expected_in)})
+        return order
+
+    def night(self, machine: Machine, *, after: int = HOUR, before: int = 2 * HOUR) -> int:
+        """A random instant between one and five in the local night, with room before the end; any instant if there is none."""
+        zone = ZoneInfo(machine.timezone)
+        tries = [int(self.rng.integers(self.start + after, max(self.end - before, self.start + after + 1))) for _ in range(200)]
+        dark = [t for t in tries if 1 <= (EPOCH + timedelta(microseconds=t)).astimezone(zone).hour < 5]
+        return (dark or tries)[0]
+
+    def day(self, machine: Machine, *, after: int = HOUR, before: int = 2 * HOUR) -> int:
+        """A random instant between ten and sixteen in the local day; any instant if there is none."""
+        zone = ZoneInfo(machine.timezone)
+        tries = [int(self.rng.integers(self.start + after, max(self.end - before, self.start + after + 1))) for _ in range(200)]
+        light = [t for t in tries if 10 <= (EPOCH + timedelta(microseconds=t)).astimezone(zone).hour < 16]
+        return (light or tries)[0]
+
+    def perform(self, machine: Machine) -> None:
+        """Everything planned at one machine, in time order, customers where nothing else is going on."""
+        acts = sorted((*self.plan.get(machine.id, ()), *self._customers(machine)), key=lambda a: (a[0], a[1]))
+        for time, _, act in acts:
+            act(machine, time)
+
+    def _customers(self, machine: Machine) -> list[tuple[int, int, Act]]:
+        """Customers by the hour of the local day, at least a minute and a half apart, and now and then in a queue."""
+        out: list[tuple[int, int, Act]] = []
+        zone = ZoneInfo(machine.timezone)
+        weights = np.array(customers.HOURS) / sum(customers.HOURS)
+        last = 0
+        for hour in range((self.end - self.start) // HOUR + 1):
+            begin = self.start + hour * HOUR
+            local = (EPOCH + timedelta(microseconds=begin)).astimezone(zone).hour
+            for time in np.sort(machine.rng.uniform(0, HOUR, machine.rng.poisson(machine.rate * weights[local]))):
+                at = begin + int(time)
+                gap = MINUTE + machine.between(-8, 40)
+                if at - last < gap or at + 2 * MINUTE > self.end or not self.free(machine, at - MINUTE, at + 2 * MINUTE):
+                    continue
+                last = at
+                out.append((at, -1, self._customer))
+        return out
+
+    def _customer(self, machine: Machine, time: int) -> None:
+        paid = customers.withdraw(machine, time)
+        if paid is not None:
+            self.withdrawals.append((paid[0], machine.id, paid[1]))
+
+
+def build(terminals: int, hours: float, seed: int) -> Scene:
+    """A fleet without stories: machines, clocks, cash loads and maintenance with their visits."""
+    rng = np.random.default_rng(seed)
+    end = START + int(hours * HOUR)
+    scene = Scene(START, end, [_machine(i, rng, seed) for i in range(1, terminals + 1)], rng)
+    return scene
+
+
+def routine(scene: Scene) -> None:
+    """The crews' routine: each machine is loaded every three days or so and maintained now and then, with an order."""
+    for machine in scene.machines:
+        for day in range(-(-(scene.end - scene.start) // DAY)):
+            roll = float(scene.rng.random())
+            if roll > 0.45:
+                continue
+            time = scene.start + day * DAY + int(scene.rng.uniform(11, 20) * HOUR)
+            if time + HOUR > scene.end or not scene.free(machine, time - 10 * MINUTE, time + 40 * MINUTE):
+                continue
+            if roll < 0.33:
+                cash_load(scene, machine, time)
+            else:
+                maintenance(scene, machine, time)
+
+
+def cash_load(scene: Scene, machine: Machine, time: int) -> None:
+    """A cash load with its visit."""
+    scene.clear(machine, time - 5 * MINUTE, time + 25 * MINUTE)
+    loaded = [(u.value, u.initial) for u in machine.units]
+    permits = ("open-cabinet", "open-safe", "exchange", "supervisor")
+    scene.visit(machine, "cit", time - 10 * MINUTE, time + 40 * MINUTE, permits, loaded)
+    scene.at(machine, time, service.load_cash)
+
+
+def maintenance(scene: Scene, machine: Machine, time: int, *, reboot: bool = False, serial: str | None = None) -> None:
+    """Maintenance with a test dispense, with its visit."""
+    scene.clear(machine, time - 5 * MINUTE, time + 25 * MINUTE)
+    permits = ["open-cabinet", "supervisor", "test-dispense"] + (["reboot", "software", "usb"] if reboot else [])
+    scene.visit(machine, "second-line" if reboot else "first-line", time - 10 * MINUTE, time + 45 * MINUTE, permits)
+    scene.at(machine, time, lambda m, t: service.maintain(m, t, reboot=reboot, serial=serial))
+
+
+def _machine(number: int, rng: np.random.Generator, seed: int) -> Machine:
+    device, journal = FAMILIES[(number - 1) % len(FAMILIES)]
+    made = Machine(
+        id=f"ATM-{number:04d}",
+        number=number,
+        device=device,
+        journal=journal,
+        line=number % 4 == 0,
+        timezone=ZONES[number % len(ZONES)],
+        site=dict(SITES[number % len(SITES)]),
+        rate=float(rng.uniform(70, 190)),
+        offset=int(rng.normal(0, 25) * SECOND),
+        drift=float(rng.normal(0, 6)),
+        start=START,
+        units=[Unit(n, n, value, int(full * rng.uniform(0.55, 1)), full) for n, value, full in NOTES],
+        rng=np.random.default_rng([seed, number]),
+        disk=f"S{seed:02d}X{number:06d}",
+        token=device == "xfs4iot" and number % 2 == 0,
+    )
+    made.offset = max(-90 * SECOND, min(90 * SECOND, made.offset))
+    return made
