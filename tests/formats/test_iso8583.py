@@ -1,6 +1,7 @@
 """ISO 8583 captures: which messages become which rows, years that the standard leaves out, damage and site specifications."""
 
 import json
+import pickle
 from hashlib import sha256
 from itertools import pairwise
 
@@ -44,6 +45,7 @@ def read(data: bytes, reading: Reading = READING, cuts: tuple[int, ...] = ()) ->
     for a, b in pairwise(places):
         rows, refused = reader.feed(data[a:b], final=b == len(data))
         parts.append(rows)
+        reader = pickle.loads(pickle.dumps(reader))
         refusals += refused
     return Tables.concat(parts), reader, refusals
 

@@ -1,5 +1,6 @@
 """Switch exports: what each line means, and that vectorised and record-by-record reading are the same."""
 
+import pickle
 from datetime import datetime
 from hashlib import sha256
 from itertools import pairwise
@@ -40,6 +41,7 @@ def read(data: bytes, reading: Reading = READING, cuts: tuple[int, ...] = ()) ->
     for a, b in pairwise(places):
         given_rows, refused = reader.feed(data[a:b], final=b == len(data))
         parts.append(given_rows)
+        reader = pickle.loads(pickle.dumps(reader))
         refusals += refused
     return Tables.concat(parts), reader, refusals
 

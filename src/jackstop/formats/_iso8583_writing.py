@@ -10,7 +10,6 @@ import polars as pl
 
 from jackstop.formats._currencies import NUMERIC
 from jackstop.formats._iso8583_spec import Spec, SpecFault, load
-from jackstop.formats._iso_stamp import write as stamp
 from jackstop.model.fleet import Reading
 
 _TYPES = {"request": "0200", "reply": "0210", "advice": "0220", "partial": "0420", "reversal": "0420", "network": "0800"}
@@ -28,7 +27,6 @@ _DECIDING = frozenset({"reply", "advice"})
 class _Row(NamedTuple):
     """The columns a message can carry."""
 
-    time: int
     activity: str
     terminal: str | None
     naming: str | None
@@ -53,14 +51,12 @@ def write(host: pl.DataFrame, reading: Reading) -> bytes:
     except SpecFault:
         spec = load(None)
     chosen = host.filter((pl.col("view") == "host") & pl.col("activity").cast(pl.String).is_in(list(_TYPES)))
-    columns = [pl.col("time").dt.strftime("%m%d%H%M%S").alias("sent"), *(pl.col(c) for c in _Row._fields)]
-    rows = chosen.sort("time", maintain_order=True).select(columns).with_columns(pl.col("time").to_physical())
+    stamps = [pl.col("time").dt.strftime(s).alias(n) for n, s in (("seen", "%Y-%m-%dT%H:%M:%S%.3fZ"), ("sent", "%m%d%H%M%S"))]
     written = []
-    for sent, *values in rows.iter_rows():
-        row = _Row(*values)
-        message = _message(row, sent, spec)
+    for seen, sent, *values in chosen.sort("time", maintain_order=True).select(*stamps, *_Row._fields).iter_rows():
+        message = _message(_Row(*values), sent, spec)
         if message is not None:
-            written.append(f'{{"time":"{stamp(row.time)}","hex":"{message.hex()}"}}\n')
+            written.append(f'{{"time":"{seen}","hex":"{message.hex()}"}}\n')
     return "".join(written).encode()
 
 

@@ -25,7 +25,7 @@ from jackstop.model.fleet import Reading
 
 __all__ = ["CLOCK", "FILLS", "encode", "reader", "sniff"]
 
-FILLS = ("cash", "operator", "cabinet", "feeds")
+FILLS = ("cash", "operator", "cabinet")
 CLOCK = "journal"
 
 _HEAD = re.compile(rb"\d{4}\^ ?[A-Z][A-Z0-9]\^ {0,8}\d{1,8}\^\d{4}\^\d\d\^")

@@ -37,7 +37,7 @@ def sniff(head: bytes, name: str) -> int:
     if not found:
         return 0
     if not framing.json:
-        return 85 if all(r[2:6].isdigit() for r in found) else 0
+        return 85 if all(r[2:6].isdigit() and int.from_bytes(r[:2]) == len(r) - 2 for r in found) else 0
     try:
         return 90 if all(line(r).hex is not None for r in found) else 0
     except Unreadable:

@@ -32,7 +32,7 @@ from jackstop.model.fleet import Reading
 
 __all__ = ["CLOCK", "FILLS", "encode", "reader", "sniff"]
 
-FILLS = ("cash", "units", "operator", "cabinet", "feeds")
+FILLS = ("cash", "units", "operator", "cabinet")
 CLOCK = "journal"
 
 _DATE = r"\d{1,4}[/.-]\d{1,2}[/.-]\d{2,4}"

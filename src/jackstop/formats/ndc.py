@@ -7,21 +7,23 @@
 Frames are a 2-byte big-endian length and the message. They carry no time: requests are placed by the date and time in their EMV
 data (terminal's clock, the source's zone), their replies by the request (quality `date-inferred`), anything else is refused.
 Source: formats.md §3.1. `terminal` is the LUNO of the message, else `luno` of the line. Fills
-- `host`, view `line`: 11 with an amount `request`, and `status` for the last-transaction status it carries; 4 `reply` (approved if its
-  function is 2, 8, A, B, C or F and it orders notes; `counts` are the notes per cassette type; amount as the request asked it); other
-  functions decline a request that named an amount, deposits (1, 7) are ignored; 22 and 12 `status`; 1 `command` (and 3 1C, set the clock);
+- `host`, view `line`: 11 with an amount `request`, and `status` for the last-transaction status it carries; 4 `reply`, approved
+  if its function is 2, 8, A, B, C or F and it orders notes (`counts`: notes per cassette type; amount as the request of the same
+  coordination number asked it; other functions decline such a request, deposits 1 and 7 are ignored); 22 and 12 `status`;
+  1 `command` (and 3 1C, set the clock);
 - `units`: supply counters (22 F 2), basis host; `operator`: P21 and P20 supervisor, R keys, B power-up, cassettes in and out;
   `cabinet`: doors and sensors of device P.
 Other messages (3, 6, 7, 8, 23, 51, 61) are ignored knowingly. Track data, PIN blocks and EMV data are never looked at.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from jackstop.formats import _ndc_messages as messages
 from jackstop.formats import _ndc_sensors as sensing
 from jackstop.formats import _ndc_status as status
 from jackstop.formats._iso8583_framing import Framing, captured, line
+from jackstop.formats._iso_stamp import Stamp
 from jackstop.formats._localtime import Zone
 from jackstop.formats._ndc_writing import write
 from jackstop.formats._reading import Frame, RecordReader, Unreadable
@@ -29,6 +31,7 @@ from jackstop.model.fleet import Reading
 from jackstop.model.tables import Tables
 from jackstop.model.vocabulary import QUALITY
 
+AMBIGUOUS = QUALITY["time-ambiguous"][0]
 FILLS = ("host", "units", "operator", "cabinet")
 CLOCK = "host"
 BEGINS = rb"[\x00-\x1f].(?:1[12]|2[23]|[56]1|[1345678]\w?)\x1c"
@@ -77,6 +80,9 @@ def encode(tables: Tables, reading: Reading) -> bytes:
     return write(tables, reading)
 
 
+Maker = Callable[[messages.Message, str, Moment], bool]
+
+
 class NdcReader(RecordReader):
     """Reads messages one by one; remembers each terminal's last request and sensors."""
 
@@ -111,26 +117,29 @@ class NdcReader(RecordReader):
         rows = self._rows_of(message)
         if rows is None:
             return False
-        luno = message.luno or luno
-        if not luno and self.reading.terminal is None:
+        luno = self.reading.terminal or message.luno or luno
+        if not luno:
             raise Unreadable(NO_NAME)
-        if when is None:
-            moment = self._placed(message, text, luno)
-        else:
-            moment = Moment(when.stamp if when.absolute else self._zone.utc(when.stamp), when.uncertainty, 0)
-            moment = moment._replace(quality=QUALITY["time-ambiguous"][0] if not when.absolute and self._zone.ambiguous else 0)
+        moment = self._placed(message, text, luno) if when is None else self._stamped(when)
         self.note_time(moment.time)
         return rows(message, luno, moment)
 
-    def _rows_of(self, message: messages.Message) -> Any:  # noqa: ANN401 - one of the methods below
-        return {"11": self._request, "4": self._reply, "22": self._solicited, "12": self._unsolicited}.get(
-            message.kind, self._command if messages.command(message) is not None and message.kind in "13" else None
-        )
+    def _rows_of(self, message: messages.Message) -> Maker | None:
+        """What makes rows of this kind of message; None for a kind that is ignored."""
+        makers: dict[str, Maker] = {"11": self._request, "4": self._reply, "22": self._solicited, "12": self._unsolicited}
+        if message.kind in "13" and messages.command(message) is not None:
+            return self._command
+        return makers.get(message.kind)
+
+    def _stamped(self, when: Stamp) -> Moment:
+        """The moment of a line."""
+        time = when.stamp if when.absolute else self._zone.utc(when.stamp)
+        return Moment(time, when.uncertainty, AMBIGUOUS if not when.absolute and self._zone.ambiguous else 0)
 
     def _placed(self, message: messages.Message, text: str, luno: str) -> Moment:
         """The moment of a message in a frame."""
         if message.kind == "11" and (local := messages.emv_clock(text)) is not None:
-            return Moment(self._zone.utc(local), 1_000_000, QUALITY["time-ambiguous"][0] if self._zone.ambiguous else 0)
+            return Moment(self._zone.utc(local), 1_000_000, AMBIGUOUS if self._zone.ambiguous else 0)
         if message.kind == "4" and (asked := self._asked.get(luno)) is not None and asked.coordination == message.field(6)[:1]:
             return Moment(asked.time, UNPLACED, QUALITY["date-inferred"][0])
         raise Unreadable(NO_TIME)
@@ -154,9 +163,7 @@ class NdcReader(RecordReader):
         self._remember(self._asked, luno, Asked(asked.coordination, asked.amount, moment.time))
         if asked.amount is not None:
             detail = f"opcode={asked.opcode}" if asked.opcode.strip() else None
-            self._host(
-                message, luno, moment, "request", amount=asked.amount, currency=self.reading.currency, detail=detail
-            )
+            self._host(message, luno, moment, "request", amount=asked.amount, currency=self.reading.currency, detail=detail)
         if asked.last is not None:
             last = asked.last
             self._host(message, luno, moment, "status", tsn=last.tsn, counts=last.counts, detail=f"last status={last.status}")

@@ -37,7 +37,7 @@ from jackstop.model.money import minor
 
 __all__ = ["CLOCK", "FILLS", "encode", "reader", "sniff"]
 
-FILLS = ("cash", "units", "operator", "cabinet", "feeds")
+FILLS = ("cash", "units", "operator", "cabinet")
 CLOCK = "journal"
 
 _STATES = (
