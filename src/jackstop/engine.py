@@ -16,7 +16,7 @@ import polars as pl
 from jackstop import detections
 from jackstop.detections import View
 from jackstop.ledger import book as ledger
-from jackstop.ledger import disks, identity, intake, streams, values, verdicts
+from jackstop.ledger import disks, episodes, identity, intake, streams, values, verdicts
 from jackstop.ledger.clock import Clocks
 from jackstop.ledger.streams import Stream
 from jackstop.model.fleet import Fleet
@@ -159,6 +159,7 @@ def _learn(setup: Setup, state: State, due: intake.Frames, clocks: Clocks, water
         return clocks
     reach = 2 * setup.settings.pairing + setup.context.latency
     span = (max(state.watermark, BEGINNING // 2) - reach, watermark - reach)
+    cash = episodes.asked(cash.with_columns(at="when"), setup.settings)
     ordered = cash.filter(pl.col("activity").is_in(["dispense-requested", "dispensed"]) & pl.col("amount").is_not_null())
     follows = pl.col("when") - pl.col("when").shift(1).over("terminal", "clock")
     answer = (pl.col("activity") == "dispensed") & (follows <= setup.settings.completion).fill_null(value=False)

@@ -232,12 +232,16 @@ def _as_attack(story: Story) -> Story:
 
 
 def _judged(note: Note, moved: pl.DataFrame) -> bool:
-    """Whether notes are found: their movement is called bad, or counters tell of them within a day."""
+    """Whether notes are found: their movement is called bad, or counters tell of them within a day.
+
+    A movement lies near the true time of its notes, or has just their worth where the clock was made to lie.
+    """
     mine = moved.filter(pl.col("terminal") == note.terminal)
     near = (pl.col("time") - note.time).abs() <= NEAR
     later = pl.col("time").is_between(note.time - HOUR, note.time + 24 * HOUR)
     bad = pl.col("verdict").is_in(_BAD)
-    hit = ((pl.col("kind") == "episode") & bad & near) | ((pl.col("kind") == "balance") & bad & later)
+    lied = (pl.col("picked") == note.amount) & ((pl.col("time") - note.time).abs() <= 3 * HOUR)
+    hit = ((pl.col("kind") == "episode") & bad & (near | lied)) | ((pl.col("kind") == "balance") & bad & later)
     return mine.filter(hit).height > 0
 
 

@@ -281,6 +281,16 @@ def test_how_the_bytes_are_cut_never_changes_the_rows(records: list[str], cuts: 
 
 
 @PLAIN
+@given(st.lists(record, max_size=12))
+def test_reading_record_by_record_around_damage_gives_the_same_rows(records: list[str]) -> None:
+    reading = READING.model_copy(update={"timezone": "Europe/Paris"})
+    quick, _, refused = read((HEAD + "".join(records)).encode(), reading)
+    slow, _, refused_too = read((HEAD + 'a "quote" out of place\n' + "".join(records)).encode(), reading)
+    assert_frame_equal(quick.host.drop("record_offset"), slow.host.drop("record_offset"))
+    assert [r.reason for r in refused] == [r.reason for r in refused_too[1:]]
+
+
+@PLAIN
 @given(st.binary(max_size=300), st.lists(st.tuples(st.integers(0, 700), st.binary(max_size=4)), max_size=5), st.integers(1, 400))
 def test_no_bytes_crash_the_reader_and_every_record_is_accounted_for(junk: bytes, edits: list, at: int) -> None:
     data = bytearray(SAMPLE.encode())

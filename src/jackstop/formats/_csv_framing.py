@@ -76,7 +76,8 @@ def _clean(array: NDArray[np.uint8], quotes: Ints, separator: int) -> bool:
     before = array[np.maximum(opening - 1, 0)]
     after = array[np.minimum(closing + 1, array.size - 1)]
     begins = (opening == 0) | (before == separator) | (before == FEED)
-    ended = (after == separator) | (after == FEED) | (after == RETURN)
+    beyond = array[np.minimum(closing + 2, array.size - 1)]
+    ended = (after == separator) | (after == FEED) | ((after == RETURN) & (beyond == FEED))
     return bool(begins.all() and ended.all())
 
 

@@ -58,8 +58,8 @@ def event_ids(source: str, digests: list[bytes]) -> NDArray[np.uint64]:
 def host_rows(
     meant: pl.DataFrame,
     digests: list[bytes],
-    offsets: list[int],
-    records: list[bytes],
+    offsets: Ints,
+    lengths: Ints,
     time: Ints,
     ambiguous: NDArray[np.bool_],
     reading: Reading,
@@ -67,7 +67,7 @@ def host_rows(
     """One row per record read.
 
     Args:
-        meant: from `interpret`, readable records only. digests, offsets, records: of the same records.
+        meant: from `interpret`, readable records only. digests, offsets, lengths: of the same records.
         time: µs UTC. ambiguous: whether the wall clock could have meant two instants.
     """
     declared = reading.terminal is not None
@@ -79,8 +79,8 @@ def host_rows(
         "time": pl.Series(time).cast(TIME),
         "time_uncertainty": meant["uncertainty"],
         "source": pl.lit(reading.name),
-        "record_offset": pl.Series(offsets, dtype=pl.Int64),
-        "record_length": pl.Series(list(map(len, records)), dtype=pl.Int32),
+        "record_offset": pl.Series(offsets),
+        "record_length": pl.Series(lengths),
         "record_digest": pl.Series(digests, dtype=pl.Binary),
         "quality": quality,
         "activity": meant["activity"],

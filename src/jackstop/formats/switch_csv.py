@@ -13,10 +13,12 @@ source's zone; day-first and month-first spellings want `date_order`.
 """
 
 from hashlib import sha256
+from itertools import compress
 from typing import NamedTuple
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from jackstop.formats._csv_framing import LONGEST, Ints, cut
 from jackstop.formats._localtime import Zone
@@ -45,17 +47,19 @@ class Header(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Records of one feeding, duplicates dropped: their bytes, offsets, digests, and whether each is plain."""
+    """Records of one feeding, duplicates dropped: their bytes, digests, offsets, lengths, and whether each is plain."""
 
     records: list[bytes]
-    offsets: list[int]
     digests: list[bytes]
+    offsets: Ints
+    lengths: Ints
     plain: pl.Series
 
-    def only(self, places: list[int]) -> "Batch":
-        """These of its records."""
-        records = [self.records[i] for i in places]
-        return Batch(records, [self.offsets[i] for i in places], [self.digests[i] for i in places], self.plain.gather(places))
+    def only(self, mask: NDArray[np.bool_]) -> "Batch":
+        """Those of its records."""
+        chosen = mask.tolist()
+        records, digests = list(compress(self.records, chosen)), list(compress(self.digests, chosen))
+        return Batch(records, digests, self.offsets[mask], self.lengths[mask], self.plain.filter(pl.Series(mask)))
 
 
 def sniff(head: bytes, name: str) -> int:
@@ -154,34 +158,30 @@ class SwitchReader:
     def _batch(self, header: Header, *, final: bool) -> Batch:
         """The whole records in the buffer, counted, duplicates dropped."""
         found = cut(self._buffer, header.mark, header.width, final=final)
-        buffer, base = self._buffer, self._offset
-        spans = list(zip(found.starts.tolist(), found.ends.tolist(), strict=True))
-        records = [buffer[s:e] for s, e in spans]
+        buffer = self._buffer
+        records = [buffer[s:e] for s, e in zip(found.starts.tolist(), found.ends.tolist(), strict=True)]
+        batch = Batch(records, records, found.starts + self._offset, found.ends - found.starts, pl.Series(found.plain))
         self._advance(found.done)
-        offsets = (found.starts + base).tolist()
-        plain = pl.Series(found.plain)
-        if not plain.all() or header.fault:
-            kept = [i for i, r in enumerate(records) if r.strip(b" \r")]
-            records, offsets, plain = [records[i] for i in kept], [offsets[i] for i in kept], plain.gather(kept)
-        digests = [sha256(r).digest() for r in records]
-        self.tally.records += len(records)
-        fresh = self._fresh(digests)
-        batch = Batch(records, offsets, digests, plain)
+        if header.fault or not found.plain.all():
+            batch = batch.only(np.array([bool(r.strip(b" \r")) for r in records], np.bool_))
+        batch = batch._replace(digests=[sha256(r).digest() for r in batch.records])
+        self.tally.records += len(batch.records)
+        fresh = self._fresh(batch.digests)
         return batch if fresh is None else batch.only(fresh)
 
-    def _fresh(self, digests: list[bytes]) -> list[int] | None:
-        """Places of the records not seen among the last `REMEMBERED`; None where that is all of them."""
+    def _fresh(self, digests: list[bytes]) -> NDArray[np.bool_] | None:
+        """Which records were not seen among the last `REMEMBERED`; None where that is all of them."""
         recent = self._recent
         if len(set(digests)) == len(digests) and recent.keys().isdisjoint(digests):
             tail = [*recent, *digests[-REMEMBERED:]][-REMEMBERED:]
             self._recent = dict.fromkeys(tail)
             return None
-        fresh = []
+        fresh = np.ones(len(digests), np.bool_)
         for i, digest in enumerate(digests):
             if digest in recent:
                 self.tally.duplicates += 1
+                fresh[i] = False
                 continue
-            fresh.append(i)
             recent[digest] = None
             if len(recent) > REMEMBERED:
                 del recent[next(iter(recent))]
@@ -199,30 +199,31 @@ class SwitchReader:
         )
         again = _equal(batch.digests, header.digest)
         ignored = again | meant["ignored"] & meant["reason"].is_null()
-        good = (meant["reason"].is_null() & ~ignored).arg_true()
-        accepted = meant if len(good) == meant.height else meant[good]
+        good = meant["reason"].is_null() & ~ignored
+        accepted = meant if good.all() else meant.filter(good)
         time, ambiguous = instants(accepted["stamp"], accepted["absolute"], self._zone, self.reading.timezone)
-        if len(good) < meant.height:
-            bad = (meant["reason"].is_not_null() & ~again).arg_true()
-            self._refuse_some(batch, bad, meant["reason"], good.cast(pl.Int64).to_numpy(), time, refusals)
-            batch = batch.only(good.to_list())
-        self.tally.understood += len(good)
+        if accepted.height < meant.height:
+            kept = good.to_numpy()
+            self._refuse_some(batch, meant["reason"].is_not_null() & ~again, meant["reason"], kept, time, refusals)
+            batch = batch.only(kept)
+        self.tally.understood += accepted.height
         self.tally.ignored += int(ignored.sum())
-        if not len(good):
+        if not accepted.height:
             return None
         self._last_time = int(time[-1])
-        return host_rows(accepted, batch.digests, batch.offsets, batch.records, time, ambiguous, self.reading)
+        return host_rows(accepted, batch.digests, batch.offsets, batch.lengths, time, ambiguous, self.reading)
 
     def _refuse_some(
-        self, batch: Batch, bad: pl.Series, reasons: pl.Series, good: Ints, time: Ints, refusals: list[Refusal]
+        self, batch: Batch, bad: pl.Series, reasons: pl.Series, good: NDArray[np.bool_], time: Ints, refusals: list[Refusal]
     ) -> None:
         """Refuse records, each placed in time by the last good one before it."""
-        before = np.searchsorted(good, bad.to_numpy()) - 1
-        for i, b in zip(bad, before.tolist(), strict=True):
-            self._refuse_nth(batch, i, reasons[i], refusals, int(time[b]) if b >= 0 else self._last_time)
+        places = bad.arg_true()
+        before = np.cumsum(good)[places.to_numpy()] - 1
+        for i, b, reason in zip(places.to_list(), before.tolist(), reasons.gather(places).to_list(), strict=True):
+            self._refuse_nth(batch, i, reason, refusals, int(time[b]) if b >= 0 else self._last_time)
 
     def _refuse_nth(self, batch: Batch, i: int, reason: str, refusals: list[Refusal], time: int) -> None:
-        self._refuse(Refusal(batch.offsets[i], len(batch.records[i]), reason), batch.records[i], refusals, time)
+        self._refuse(Refusal(int(batch.offsets[i]), len(batch.records[i]), reason), batch.records[i], refusals, time)
 
     def _refuse(self, refusal: Refusal, raw: bytes, refusals: list[Refusal], time: int) -> None:
         self.tally.refused += 1

@@ -140,21 +140,29 @@ class Clocks:
             lag: µs an estimate must be older than its row.
             settings: `known_after`, `spread_floor`.
 
-        Rows of the host's clock are taken as they are. Windows rows use the best clock known of their terminal.
+        Rows of the host's clock are taken as they are. A clock not known itself borrows what is known of its terminal's
+        others: trace, journal and Windows are stamped by one PC.
         """
         floor = pl.lit(settings.spread_floor, pl.Int64)
         host = pl.col("clock") == "host"
         reliable = self.track.filter(pl.col("pairs") >= settings.known_after)
         if not reliable.height:
             return frame.with_columns(at="when", offset=pl.lit(0, pl.Int64), spread=floor, known=host)
-        anyone = reliable.with_columns(clock=pl.lit("pc")).unique(["terminal", "since"], maintain_order=True)
         since = pl.col("since") + lag
-        track = pl.concat([reliable, anyone]).select("terminal", "clock", "offset", since=since, estimated="spread")
+        own = reliable.select("terminal", "clock", since=since, own="offset", own_spread="spread").sort("since")
+        anyone = reliable.select("terminal", since=since, shared="offset", shared_spread="spread").sort("since")
         joined = (
             frame.with_row_index("_row")
             .sort("when")
-            .join_asof(track.sort("since"), left_on="when", right_on="since", by=["terminal", "clock"], check_sortedness=False)
+            .join_asof(own, left_on="when", right_on="since", by=["terminal", "clock"], check_sortedness=False)
+            .drop("since")
+            .join_asof(anyone, left_on="when", right_on="since", by="terminal", check_sortedness=False)
             .sort("_row")
+            .with_columns(
+                offset=pl.when(~host).then(pl.coalesce("own", "shared")),
+                estimated=pl.when(~host).then(pl.coalesce("own_spread", "shared_spread")),
+            )
+            .drop("own", "own_spread", "shared", "shared_spread")
         )
         return joined.with_columns(
             at=pl.col("when") - pl.col("offset").fill_null(0),

@@ -48,9 +48,9 @@ def _next_stage(act: int, stage: int) -> int:  # pragma: no cover - compiled
     """The stage after an event."""
     if act == REQUESTED:
         return ORDERED
-    if act in (DISPENSED, FAILED):
+    if act == DISPENSED:
         return max(stage, PICKED)
-    if act == INCOMPLETE:
+    if act in (FAILED, INCOMPLETE):
         return stage
     if act == SHOWN:
         return PRESENTED
@@ -196,7 +196,8 @@ def _stack(episodes: pl.DataFrame) -> pl.DataFrame:
 def value(episodes: pl.DataFrame, until: pl.Expr | None = None) -> pl.DataFrame:
     """Episodes with `amount` (for matching), `picked`, `shown` and `kept`, in minor units.
 
-    A failed order counts what it says it picked (nothing if it says nothing and nothing was shown); otherwise what was
+    A failed order counts what it says it picked (nothing if it says nothing and nothing was shown: then it uses up no
+    authorisation, for the application tries again); otherwise what was
     picked, else what was ordered. `kept` is what was shown less what was drawn back or rejected.
 
     Args:
@@ -218,7 +219,9 @@ def value(episodes: pl.DataFrame, until: pl.Expr | None = None) -> pl.DataFrame:
         .otherwise(0)
     )
     return episodes.with_columns(
-        amount=pl.max_horizontal(picked, pl.col("requested").fill_null(0)), picked=picked, shown=shown
+        amount=pl.when(silent_failure).then(0).otherwise(pl.max_horizontal(picked, pl.col("requested").fill_null(0))),
+        picked=picked,
+        shown=shown,
     ).with_columns(kept=pl.max_horizontal(shown - back, 0))
 
 

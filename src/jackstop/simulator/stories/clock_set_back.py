@@ -30,6 +30,7 @@ def play(scene: Scene, machines: Sequence[Machine], told: Told) -> None:
     machine = machines[0]
     time = scene.night(machine, after=3 * HOUR)
     begun(scene, machines, told, time, 30 * MINUTE)
+    told.start -= 2 * HOUR  # by the machine's own clock it happens there
 
     def act(m: Machine, at: int) -> None:
         set_clock(m, at, -2 * HOUR)
