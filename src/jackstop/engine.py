@@ -141,7 +141,8 @@ def _take_in(setup: Setup, state: State, tables: Tables, watermark: int) -> tupl
     """Rows due, dated and with amounts; clocks learn from the movements that are complete."""
     admitted, due = intake.admit(state.intake, tables, setup.context, watermark)
     due, history = intake.worth(due, admitted.history)
-    clocks = _learn(setup, state, due, admitted.clocks, watermark)
+    clocks = admitted.clocks.told(due["feeds"], setup.settings) if "feeds" in due else admitted.clocks
+    clocks = _learn(setup, state, due, clocks, watermark)
     dated = intake.date(due, clocks, setup.context, state.watermark)
     clocks = clocks.forget(watermark - setup.settings.recall)
     return replace(admitted, clocks=clocks, history=history), dated

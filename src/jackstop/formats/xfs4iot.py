@@ -20,9 +20,9 @@ import msgspec
 from jackstop.formats._iso_stamp import parse
 from jackstop.formats._localtime import Zone
 from jackstop.formats._reading import MAX_RECORD, REMEMBERED, Decoded, Reader, Refusal, Tally, Unreadable
-from jackstop.formats._xfs4iot_meaning import Meaning
-from jackstop.formats._xfs4iot_rows import Rows
-from jackstop.formats._xfs4iot_writing import encode
+from jackstop.formats._x4_meaning import Meaning
+from jackstop.formats._x4_rows import Rows
+from jackstop.formats._x4_writing import encode
 from jackstop.model.fleet import Reading
 
 __all__ = ["CLOCK", "FILLS", "encode", "reader", "sniff"]

@@ -5,7 +5,7 @@ An estimate used for a row rests only on pairs old enough to have been complete 
 not depend on how the input is cut into batches.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,17 @@ from jackstop.model.settings import Settings
 Ints = NDArray[np.int64]
 
 PAIRS = {"terminal": pl.String, "clock": pl.String, "anchor": pl.Int64, "delta": pl.Int64}
-TRACK = {"terminal": pl.String, "clock": pl.String, "since": pl.Int64, "offset": pl.Int64, "spread": pl.Int64, "pairs": pl.Int32}
+TRACK = {
+    "terminal": pl.String,
+    "clock": pl.String,
+    "since": pl.Int64,
+    "offset": pl.Int64,
+    "spread": pl.Int64,
+    "pairs": pl.Int32,
+    "epoch": pl.Int32,
+}
 STEPS = {"source": pl.String, "last": pl.Int64, "stepped": pl.Int64, "before": pl.Int64}
+SETS = {"terminal": pl.String, "set_at": pl.Int64, "epoch": pl.Int32}
 DAY = 86_400_000_000
 
 
@@ -69,16 +78,23 @@ def _track(group: Ints, delta: Ints, window: int, floor: int, cap: int) -> Any: 
 
 @dataclass(frozen=True, slots=True)
 class Clocks:
-    """What is known of all clocks: recent pairs, the estimates made from them, and open steps per source."""
+    """What is known of all clocks.
+
+    Attributes:
+        pairs, track: recent pairs, and the estimates made from them. steps: open steps per source.
+        sets: when a terminal's clock was told to have been set (µs by the new clock); estimates from before are not
+        trusted after it: the clock counts as unknown until new pairs come.
+    """
 
     pairs: pl.DataFrame
     track: pl.DataFrame
     steps: pl.DataFrame
+    sets: pl.DataFrame
 
     @classmethod
     def unknown(cls) -> "Clocks":
         """Nothing known yet."""
-        return cls(pl.DataFrame(schema=PAIRS), pl.DataFrame(schema=TRACK), pl.DataFrame(schema=STEPS))
+        return cls(*(pl.DataFrame(schema=s) for s in (PAIRS, TRACK, STEPS, SETS)))
 
     def step(self, rows: pl.DataFrame, settings: Settings) -> tuple[pl.DataFrame, "Clocks"]:
         """How far each row's clock had been set back by then, as column `stepped` (µs).
@@ -96,7 +112,26 @@ class Clocks:
         moved = _steps(codes, rows["time"].to_physical().to_numpy(), columns, settings.step)
         rest = self.steps.join(known.select("source"), on="source", how="anti")
         state = pl.concat([rest, known.with_columns(last=columns[0], stepped=columns[1], before=columns[2])])
-        return rows.with_columns(stepped=pl.Series(moved, dtype=pl.Int64)), Clocks(self.pairs, self.track, state)
+        return rows.with_columns(stepped=pl.Series(moved, dtype=pl.Int64)), replace(self, steps=state)
+
+    def told(self, feeds: pl.DataFrame, settings: Settings) -> "Clocks":
+        """Clocks that know of the steps that rows of `feeds` tell of (terminal, before, after in µs)."""
+        large = (pl.col("after") - pl.col("before")).abs() > settings.told
+        fresh = feeds.filter((pl.col("activity") == "clock-step") & large).select("terminal", set_at="after")
+        if not fresh.height:
+            return self
+        known = pl.concat([self.sets.select("terminal", "set_at"), fresh]).unique().sort("terminal", "set_at")
+        epoch = pl.int_range(1, pl.len() + 1, dtype=pl.Int32).over("terminal")
+        return replace(self, sets=known.with_columns(epoch=epoch))
+
+    def _epoch(self, frame: pl.DataFrame, at: str) -> pl.DataFrame:
+        """The frame, sorted by `at`, with `epoch`: how often the terminal's clock had been set by then."""
+        ordered = frame.sort(at, maintain_order=True)
+        if not self.sets.height:
+            return ordered.with_columns(epoch=pl.lit(0, pl.Int32))
+        told = self.sets.sort("set_at")
+        joined = ordered.join_asof(told, left_on=at, right_on="set_at", by="terminal", check_sortedness=False)
+        return joined.drop("set_at").with_columns(pl.col("epoch").fill_null(0))
 
     def learn(self, anchors: pl.DataFrame, replies: pl.DataFrame, span: tuple[int, int], settings: Settings) -> "Clocks":
         """Clocks with the pairs that the dispenses of a span make.
@@ -113,8 +148,10 @@ class Clocks:
         if not pairs.height:
             return self
         lag = 2 * settings.pairing
-        together = pl.concat([self.pairs, pairs.select(list(PAIRS))]).sort("terminal", "clock", "anchor", maintain_order=True)
-        group = together.select(g=pl.struct("terminal", "clock").rle_id().cast(pl.Int64))["g"].to_numpy()
+        together = self._epoch(pl.concat([self.pairs, pairs.select(list(PAIRS))]), "anchor").sort(
+            "terminal", "clock", "epoch", "anchor", maintain_order=True
+        )
+        group = together.select(g=pl.struct("terminal", "clock", "epoch").rle_id().cast(pl.Int64))["g"].to_numpy()
         offset, spread, count = _track(
             group, together["delta"].to_numpy(), settings.pairs, settings.spread_floor, settings.spread_cap
         )
@@ -125,12 +162,13 @@ class Clocks:
             offset=pl.Series(offset) - settings.nominal,
             spread=pl.Series(spread),
             pairs=pl.Series(count, dtype=pl.Int32),
+            epoch="epoch",
         )
         news = pairs.select("terminal", "clock", since=pl.col("anchor") + lag)
         fresh = fresh.join(news, on=["terminal", "clock", "since"], how="semi")
         track = pl.concat([self.track, fresh]).sort("terminal", "clock", "since", maintain_order=True)
         kept = together.group_by("terminal", "clock", maintain_order=True).tail(settings.pairs)
-        return Clocks(kept.select(list(PAIRS)), track, self.steps)
+        return replace(self, pairs=kept.select(list(PAIRS)), track=track)
 
     def apply(self, frame: pl.DataFrame, lag: int, settings: Settings) -> pl.DataFrame:
         """Rows with `at`, `offset`, `spread` and `known` (whether the clock was known).
@@ -149,11 +187,14 @@ class Clocks:
         if not reliable.height:
             return frame.with_columns(at="when", offset=pl.lit(0, pl.Int64), spread=floor, known=host)
         since = pl.col("since") + lag
-        own = reliable.select("terminal", "clock", since=since, own="offset", own_spread="spread").sort("since")
-        anyone = reliable.select("terminal", since=since, shared="offset", shared_spread="spread").sort("since")
+        own = reliable.select("terminal", "clock", since=since, own="offset", own_spread="spread", own_epoch="epoch").sort(
+            "since"
+        )
+        anyone = reliable.select("terminal", since=since, shared="offset", shared_spread="spread", shared_epoch="epoch").sort(
+            "since"
+        )
         joined = (
-            frame.with_row_index("_row")
-            .sort("when")
+            self._epoch(frame.with_row_index("_row"), "when")
             .join_asof(own, left_on="when", right_on="since", by=["terminal", "clock"], check_sortedness=False)
             .drop("since")
             .join_asof(anyone, left_on="when", right_on="since", by="terminal", check_sortedness=False)
@@ -161,20 +202,24 @@ class Clocks:
             .with_columns(
                 offset=pl.when(~host).then(pl.coalesce("own", "shared")),
                 estimated=pl.when(~host).then(pl.coalesce("own_spread", "shared_spread")),
+                trusted=pl.coalesce("own_epoch", "shared_epoch") == pl.col("epoch"),
             )
-            .drop("own", "own_spread", "shared", "shared_spread")
+            .drop("own", "own_spread", "own_epoch", "shared", "shared_spread", "shared_epoch", "epoch")
         )
         return joined.with_columns(
             at=pl.col("when") - pl.col("offset").fill_null(0),
             spread=pl.col("estimated").fill_null(settings.spread_floor),
-            known=host | pl.col("offset").is_not_null(),
+            known=host | pl.col("trusted").fill_null(value=False),
             offset=pl.col("offset").fill_null(0),
-        ).drop("estimated", "since", "_row")
+        ).drop("estimated", "since", "trusted", "_row")
 
     def forget(self, before: int) -> "Clocks":
         """Clocks without estimates that a later one replaced before this instant (µs)."""
         next_since = pl.col("since").shift(-1).over("terminal", "clock")
-        return Clocks(self.pairs, self.track.filter(next_since.is_null() | (next_since >= before)), self.steps)
+        newer = self.sets.sort("terminal", "set_at").filter(
+            (pl.col("set_at") >= before) | (pl.col("set_at") == pl.col("set_at").max().over("terminal"))
+        )
+        return replace(self, track=self.track.filter(next_since.is_null() | (next_since >= before)), sets=newer)
 
     def latest(self) -> pl.DataFrame:
         """The last estimate of each clock: terminal, clock, offset, spread, pairs."""

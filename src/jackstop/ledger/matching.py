@@ -18,7 +18,10 @@ UNKNOWN = -1
 
 @dataclass(frozen=True, slots=True)
 class Movements:
-    """Episodes as columns: terminal code, at, earliest and latest approval, amount, currency code, key codes, deadline."""
+    """Episodes as columns: terminal code, at, earliest and latest approval, amount, currency code, key codes, deadline.
+
+    `begun` is the earliest instant at which the movement can have begun: an approval undone by then explains nothing.
+    """
 
     terminal: Ints
     at: Ints
@@ -29,6 +32,7 @@ class Movements:
     rrn: Ints
     tsn: Ints
     deadline: Ints
+    begun: Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,7 @@ def _fits(m: Any, a: Any, i: int, j: int) -> bool:  # noqa: ANN401  # pragma: no
         and (m[6][i] < 0 or a[4][j] < 0 or m[6][i] == a[4][j])
         and (m[7][i] < 0 or a[5][j] < 0 or m[7][i] == a[5][j])
         and a[6][j] <= m[8][i]
-        and a[7][j] > m[1][i]
+        and a[7][j] > m[9][i]
     )
 
 
@@ -130,6 +134,7 @@ def match(movements: Movements, approvals: Approvals) -> Matched:
         movements.rrn,
         movements.tsn,
         movements.deadline,
+        movements.begun,
     )
     a = (
         approvals.terminal,

@@ -14,7 +14,7 @@ _FAR = 2**62
 
 
 def windows(episodes: pl.DataFrame, latency: pl.DataFrame, default: int, settings: Settings) -> pl.DataFrame:
-    """Episodes with `lo`, `hi` (approvals that may explain lie between), `base` and `deadline` (µs).
+    """Episodes with `lo`, `hi` (approvals that may explain lie between), `begun`, `base` and `deadline` (µs).
 
     `base` is the event time at which everything that decides has happened; `deadline` adds the sources' latency.
     """
@@ -29,6 +29,7 @@ def windows(episodes: pl.DataFrame, latency: pl.DataFrame, default: int, setting
     return (
         episodes.join(latency, on="terminal", how="left", maintain_order="left")
         .with_columns(latency=pl.col("latency").fill_null(default), lo=pl.col("at") - late, hi=pl.col("at") + early)
+        .with_columns(begun=pl.col("at") - pl.when(known).then(spread).otherwise(settings.cold))
         .with_columns(base=pl.max_horizontal("hi", complete, watched))
         .with_columns(deadline=pl.max_horizontal(pl.col("base") + pl.col("latency"), "arrival"))
     )
@@ -87,6 +88,7 @@ def _columns(episodes: pl.DataFrame, usable: pl.DataFrame) -> tuple[matching.Mov
         rrns[0],
         tsns[0],
         ints(episodes, "deadline", 0),
+        ints(episodes, "begun", 0),
     )
     approvals = matching.Approvals(
         terminals[1],

@@ -96,7 +96,7 @@ def _context(told: pl.DataFrame, matched: pl.DataFrame, decisions: pl.DataFrame)
     )
     out = _nearest(out, declined, {"no_id": "id", "no_told": "told"}, same_amount=True)
     out = _nearest(out, undone, {"undone_id": "id", "undone_at": "reversed"}, same_amount=True)
-    out = out.with_columns(undone_id=pl.when(pl.col("undone_at") <= pl.col("at")).then("undone_id"))
+    out = out.with_columns(undone_id=pl.when(pl.col("undone_at") <= pl.col("begun")).then("undone_id"))
     return _nearest(out, line, {"line_id": "id"}, same_amount=True)
 
 

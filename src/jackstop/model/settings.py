@@ -26,6 +26,7 @@ class Settings:
         skew: how far ahead a terminal's clock may run without its rows counting as late.
         pairs: how many recent pairs a clock estimate rests on; known_after: how many make it known.
         spread_floor, spread_cap: bounds of a clock's spread.
+        told: how large a clock step that Windows tells of must be to make the clock unknown until new pairs come.
         step: how far a source's stamps must fall back to count as a clock step.
         fold: how far apart messages of one transaction may be; view_fold: host and line views of one reply.
         settle: how long a counter is given to agree with the movements.
@@ -40,7 +41,7 @@ class Settings:
     early: int = 5 * SECOND
     early_cap: int = 9 * SECOND
     late: int = 120 * SECOND
-    cold: int = 60 * SECOND
+    cold: int = 180 * SECOND
     nominal: int = 3 * SECOND
     completion: int = 60 * SECOND
     closing: int = 300 * SECOND
@@ -50,6 +51,7 @@ class Settings:
     known_after: int = 3
     spread_floor: int = SECOND // 2
     spread_cap: int = 3 * SECOND
+    told: int = 2 * SECOND
     step: int = 5 * SECOND
     fold: int = 10 * MINUTE
     view_fold: int = 15 * SECOND

@@ -86,19 +86,25 @@ class Scene:
         self.visits.append({**row, "people": f"crew-{int(self.rng.integers(1, 30)):02d}", "expected_in": tuple(expected_in)})
         return order
 
-    def night(self, machine: Machine, *, after: int = HOUR, before: int = 2 * HOUR) -> int:
+    def night(self, machine: Machine) -> int:
         """A random instant between one and five in the local night, with room before the end; any instant if there is none."""
         zone = ZoneInfo(machine.timezone)
-        tries = [int(self.rng.integers(self.start + after, max(self.end - before, self.start + after + 1))) for _ in range(200)]
+        tries = self._tries()
         dark = [t for t in tries if 1 <= (EPOCH + timedelta(microseconds=t)).astimezone(zone).hour < 5]
         return (dark or tries)[0]
 
-    def day(self, machine: Machine, *, after: int = HOUR, before: int = 2 * HOUR) -> int:
+    def day(self, machine: Machine) -> int:
         """A random instant between ten and sixteen in the local day; any instant if there is none."""
         zone = ZoneInfo(machine.timezone)
-        tries = [int(self.rng.integers(self.start + after, max(self.end - before, self.start + after + 1))) for _ in range(200)]
+        tries = self._tries()
         light = [t for t in tries if 10 <= (EPOCH + timedelta(microseconds=t)).astimezone(zone).hour < 16]
         return (light or tries)[0]
+
+    def _tries(self) -> list[int]:
+        """Random instants after the beginning, in which clocks are learnt as in any deployment, and well before the end."""
+        low = self.start + min(20 * HOUR, (self.end - self.start) // 4)
+        high = max(self.end - 2 * HOUR, low + 1)
+        return [int(t) for t in self.rng.integers(low, high, 200)]
 
     def perform(self, machine: Machine) -> None:
         """Everything planned at one machine, in time order, customers where nothing else is going on."""
@@ -134,8 +140,7 @@ def build(terminals: int, hours: float, seed: int) -> Scene:
     """A fleet without stories: machines, clocks, cash loads and maintenance with their visits."""
     rng = np.random.default_rng(seed)
     end = START + int(hours * HOUR)
-    scene = Scene(START, end, [_machine(i, rng, seed) for i in range(1, terminals + 1)], rng)
-    return scene
+    return Scene(START, end, [_machine(i, rng, seed) for i in range(1, terminals + 1)], rng)
 
 
 def routine(scene: Scene) -> None:

@@ -28,7 +28,7 @@ def set_clock(m: Machine, at: int, by: int) -> None:
 def play(scene: Scene, machines: Sequence[Machine], told: Told) -> None:
     """One machine pays by a clock that lies, which is then put right."""
     machine = machines[0]
-    time = scene.night(machine, after=3 * HOUR)
+    time = scene.night(machine)
     begun(scene, machines, told, time, 30 * MINUTE)
     told.start -= 2 * HOUR  # by the machine's own clock it happens there
 

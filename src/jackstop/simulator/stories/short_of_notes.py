@@ -1,6 +1,7 @@
 """A worn cassette: several withdrawals are paid in part and the host is told what was paid."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from jackstop.simulator.machine import HOUR, MINUTE, Machine
 from jackstop.simulator.scene import Scene, Told
@@ -16,5 +17,9 @@ def play(scene: Scene, machines: Sequence[Machine], told: Told) -> None:
     time = scene.day(machine)
     begun(scene, machines, told, time, HOUR)
     for i in range(8):
-        outcome = "partial" if i < 6 else "rejected"
-        scene.at(machine, time + i * 5 * MINUTE, lambda m, at, outcome=outcome: honest(scene, m, at, 12_000, outcome))
+        act = partial(_customer, scene, "partial" if i < 6 else "rejected")
+        scene.at(machine, time + i * 5 * MINUTE, act)
+
+
+def _customer(scene: Scene, outcome: str, m: Machine, at: int) -> int:
+    return honest(scene, m, at, 12_000, outcome)

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import polars as pl
 
-from jackstop.formats import _xfs4iot_words as words
+from jackstop.formats import _x4_words as words
 from jackstop.formats._iso_stamp import write
 from jackstop.model.fleet import Reading
 from jackstop.model.money import exponent

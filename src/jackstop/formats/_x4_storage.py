@@ -3,9 +3,9 @@
 from typing import Any
 
 from jackstop.formats._reading import Unreadable
-from jackstop.formats._xfs4iot_money import Units, minor, whole
-from jackstop.formats._xfs4iot_rows import Rows
-from jackstop.formats._xfs4iot_words import UNIT_STATUS
+from jackstop.formats._x4_money import Units, minor, whole
+from jackstop.formats._x4_rows import Rows
+from jackstop.formats._x4_words import UNIT_STATUS
 
 _MOST = 64
 _DEPTH = 6

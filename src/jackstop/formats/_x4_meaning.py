@@ -5,12 +5,12 @@ from typing import Any
 
 import msgspec
 
-from jackstop.formats import _xfs4iot_words as words
+from jackstop.formats import _x4_words as words
 from jackstop.formats._masking import mask
 from jackstop.formats._reading import Unreadable
-from jackstop.formats._xfs4iot_money import Token, Units, denomination, token
-from jackstop.formats._xfs4iot_rows import Rows
-from jackstop.formats._xfs4iot_storage import storage
+from jackstop.formats._x4_money import Token, Units, denomination, token
+from jackstop.formats._x4_rows import Rows
+from jackstop.formats._x4_storage import storage
 
 _REMEMBERED = 256
 
