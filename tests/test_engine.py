@@ -14,7 +14,9 @@ from jackstop.model.tables import VISITS, Tables
 
 SECOND = 1_000_000
 TUNED = Settings()
-STREAMS = tuple(Stream(n, n, 2 * SECOND, trial.TERMINAL) for n in ("nextware-trace", "ncr-journal", "switch-csv", "cef", "winlogbeat"))
+STREAMS = tuple(
+    Stream(n, n, 2 * SECOND, trial.TERMINAL) for n in ("nextware-trace", "ncr-journal", "switch-csv", "cef", "winlogbeat")
+)
 
 
 @st.composite
@@ -25,7 +27,9 @@ def nights(draw):
         at += draw(st.sampled_from([3.0, 20.0, 47.5, 130.0, 400.0]))
         amount = draw(st.sampled_from([2_000, 20_000, 40_000]))
         rrn = f"{i:012d}"
-        match draw(st.sampled_from(["honest", "honest", "honest", "theft", "declined", "over", "reversed", "door", "supervisor", "dark"])):
+        match draw(
+            st.sampled_from(["honest", "honest", "honest", "theft", "declined", "over", "reversed", "door", "supervisor", "dark"])
+        ):
             case "honest":
                 rows += [reply(at, amount, rrn=rrn), *paid(at + 3, amount)]
             case "theft":

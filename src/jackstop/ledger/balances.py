@@ -64,6 +64,11 @@ def falls(units: pl.DataFrame, last: pl.DataFrame, history: pl.DataFrame) -> tup
         last_at=pl.col("at").last(), last_count=pl.col("count").last(), value=pl.col("value").last()
     )
     kept = last.join(newest.select(same), on=same, how="anti")
+    return _summed(moved), pl.concat([kept, newest.select(list(LAST))])
+
+
+def _summed(moved: pl.DataFrame) -> pl.DataFrame:
+    """The falls of the units of each snapshot, together."""
     record = pl.struct("source", "record_offset", "record_length", "record_digest")
     summed = moved.group_by("terminal", "basis", "at", "snapshot", maintain_order=True).agg(
         fall=pl.col("fall").clip(0).sum(),
@@ -74,7 +79,7 @@ def falls(units: pl.DataFrame, last: pl.DataFrame, history: pl.DataFrame) -> tup
         arrival=pl.col("arrival").max(),
         records=record.unique(maintain_order=True),
     )
-    return summed.drop("snapshot"), pl.concat([kept, newest.select(list(LAST))])
+    return summed.drop("snapshot")
 
 
 def _worth(counted: pl.DataFrame, history: pl.DataFrame) -> pl.DataFrame:

@@ -181,11 +181,22 @@ class Clocks:
         Rows of the host's clock are taken as they are. A clock not known itself borrows what is known of its terminal's
         others: trace, journal and Windows are stamped by one PC.
         """
-        floor = pl.lit(settings.spread_floor, pl.Int64)
         host = pl.col("clock") == "host"
         reliable = self.track.filter(pl.col("pairs") >= settings.known_after)
         if not reliable.height:
+            floor = pl.lit(settings.spread_floor, pl.Int64)
             return frame.with_columns(at="when", offset=pl.lit(0, pl.Int64), spread=floor, known=host)
+        joined = self._estimated(frame, reliable, lag)
+        return joined.with_columns(
+            at=pl.col("when") - pl.col("offset").fill_null(0),
+            spread=pl.col("estimated").fill_null(settings.spread_floor),
+            known=host | pl.col("trusted").fill_null(value=False),
+            offset=pl.col("offset").fill_null(0),
+        ).drop("estimated", "since", "trusted", "_row")
+
+    def _estimated(self, frame: pl.DataFrame, reliable: pl.DataFrame, lag: int) -> pl.DataFrame:
+        """Rows with the estimate that serves each: `offset`, `estimated` (spread), `trusted` (not from before a step)."""
+        host = pl.col("clock") == "host"
         since = pl.col("since") + lag
         own = reliable.select("terminal", "clock", since=since, own="offset", own_spread="spread", own_epoch="epoch").sort(
             "since"
@@ -193,7 +204,7 @@ class Clocks:
         anyone = reliable.select("terminal", since=since, shared="offset", shared_spread="spread", shared_epoch="epoch").sort(
             "since"
         )
-        joined = (
+        return (
             self._epoch(frame.with_row_index("_row"), "when")
             .join_asof(own, left_on="when", right_on="since", by=["terminal", "clock"], check_sortedness=False)
             .drop("since")
@@ -206,12 +217,6 @@ class Clocks:
             )
             .drop("own", "own_spread", "own_epoch", "shared", "shared_spread", "shared_epoch", "epoch")
         )
-        return joined.with_columns(
-            at=pl.col("when") - pl.col("offset").fill_null(0),
-            spread=pl.col("estimated").fill_null(settings.spread_floor),
-            known=host | pl.col("trusted").fill_null(value=False),
-            offset=pl.col("offset").fill_null(0),
-        ).drop("estimated", "since", "trusted", "_row")
 
     def forget(self, before: int) -> "Clocks":
         """Clocks without estimates that a later one replaced before this instant (µs)."""

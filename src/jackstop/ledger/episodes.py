@@ -135,6 +135,14 @@ def walk(cash: pl.DataFrame, settings: Settings) -> pl.DataFrame:
     return marked.with_columns(below=pl.Series(below, dtype=pl.Int64).gather(marked["episode"]))
 
 
+def _first(column: str, *acts: int) -> pl.Expr:
+    return pl.col(column).filter(pl.col("step").is_in(acts)).first()
+
+
+def _last(column: str, *acts: int) -> pl.Expr:
+    return pl.col(column).filter(pl.col("step").is_in(acts) & pl.col(column).is_not_null()).last()
+
+
 def build(rows: pl.DataFrame) -> pl.DataFrame:
     """Episodes from rows marked by `walk`: one each, in the order of terminal, layer and time.
 
@@ -143,14 +151,7 @@ def build(rows: pl.DataFrame) -> pl.DataFrame:
         picked_said, failed, completed (µs or null), presented, taken, retracted, rejected (µs or null),
         presented_said, retracted_said, caller, session, token, token_amount, token_none, result, below (id).
     """
-    step = pl.col("step")
-
-    def first(column: str, *acts: int) -> pl.Expr:
-        return pl.col(column).filter(step.is_in(acts)).first()
-
-    def last(column: str, *acts: int) -> pl.Expr:
-        return pl.col(column).filter(step.is_in(acts) & pl.col(column).is_not_null()).last()
-
+    step, first, last = pl.col("step"), _first, _last
     episodes = rows.group_by("episode", maintain_order=True).agg(
         *(
             pl.col(c).first()

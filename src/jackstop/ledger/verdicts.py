@@ -21,8 +21,22 @@ def judge(matched: pl.DataFrame, decisions: pl.DataFrame, settings: Settings) ->
     proven = pl.col("alive") <= pl.col("at") + settings.proof_wait
     lifeless = pl.when(believed).then(~proven.fill_null(value=False)).otherwise(pl.col("dark") & ~pl.col("has_journal"))
     stayed = pl.col("test_order").is_not_null() & (pl.col("presented").is_null() | (pl.col("presented") > pl.col("base")))
+    verdict, reason = pl.lit("unexplained"), pl.lit("no-authorisation")
+    for condition, word, why in reversed(_chain(lifeless, stayed)):
+        verdict = pl.when(condition).then(pl.lit(word)).otherwise(verdict)
+        reason = pl.when(condition).then(pl.lit(why)).otherwise(reason)
+    judged = told.with_columns(verdict=verdict, reason=reason)
+    return judged.with_columns(
+        decided=_decided(believed, proven, settings),
+        missing=pl.when(pl.col("verdict") == "insufficient-evidence").then(pl.lit("host")),
+        gate=pl.when(pl.col("approval").is_null() & ~pl.col("reason").is_in(["no-authorisation", "host-missing"])).then("reason"),
+    )
+
+
+def _chain(lifeless: pl.Expr, stayed: pl.Expr) -> tuple[tuple[pl.Expr, str, str], ...]:
+    """Conditions with their verdict and reason; the first that holds counts."""
     clean = (pl.col("amount") == 0) & (pl.col("shown") == 0) & pl.col("failed")
-    chain = (
+    return (
         (pl.col("approval").is_not_null() & pl.col("stand_in").fill_null(value=False), "explained", "matched-stand-in"),
         (pl.col("approval").is_not_null() & pl.col("same_key"), "explained", "matched-key"),
         (pl.col("approval").is_not_null() & pl.col("same_mix"), "explained", "matched-mix"),
@@ -38,16 +52,6 @@ def judge(matched: pl.DataFrame, decisions: pl.DataFrame, settings: Settings) ->
         (pl.col("line_id").is_not_null(), "contradicted", "view-conflict"),
         (lifeless, "insufficient-evidence", "host-dark"),
         (pl.col("candidates") > 0, "unexplained", "capacity-used"),
-    )
-    verdict, reason = pl.lit("unexplained"), pl.lit("no-authorisation")
-    for condition, word, why in reversed(chain):
-        verdict = pl.when(condition).then(pl.lit(word)).otherwise(verdict)
-        reason = pl.when(condition).then(pl.lit(why)).otherwise(reason)
-    judged = told.with_columns(verdict=verdict, reason=reason)
-    return judged.with_columns(
-        decided=_decided(believed, proven, settings),
-        missing=pl.when(pl.col("verdict") == "insufficient-evidence").then(pl.lit("host")),
-        gate=pl.when(pl.col("approval").is_null() & ~pl.col("reason").is_in(["no-authorisation", "host-missing"])).then("reason"),
     )
 
 

@@ -89,23 +89,26 @@ def _scraps(name: str, frame: pl.DataFrame) -> pl.DataFrame:
             keep, lane, detail = word.is_in(_FEEDS), pl.lit("feed"), pl.col("detail")
         case _:
             return pl.DataFrame(schema=SCRAP)
-    return (
-        frame.filter(keep, pl.col("terminal").is_not_null())
-        .select(
-            "terminal",
-            "at",
-            "source",
-            "record_offset",
-            "record_length",
-            "record_digest",
-            lane=lane,
-            word=word,
-            detail=detail.fill_null(""),
-            amount=amount,
-            standing=standing,
-        )
-        .select(list(SCRAP))
-    )
+    return _shaped(frame.filter(keep, pl.col("terminal").is_not_null()), lane, word, detail, amount, standing)
+
+
+def _shaped(
+    frame: pl.DataFrame, lane: pl.Expr, word: pl.Expr, detail: pl.Expr, amount: pl.Expr, standing: pl.Expr
+) -> pl.DataFrame:
+    """Rows in the schema `SCRAP`."""
+    return frame.select(
+        "terminal",
+        "at",
+        "source",
+        "record_offset",
+        "record_length",
+        "record_digest",
+        lane=lane,
+        word=word,
+        detail=detail.fill_null(""),
+        amount=amount,
+        standing=standing,
+    ).select(list(SCRAP))
 
 
 def _movements(verdicts: pl.DataFrame) -> pl.DataFrame:

@@ -72,12 +72,18 @@ def ask(
             **keys,
         )
     if m.line:
-        m.write("line", "host", time, activity="request", view="line", currency=CURRENCY, amount=amount, tsn=deal.tsn, mti="11")
-        if answer:
-            line = {"activity": "reply", "view": "line", "approved": approved, "response": "A" if approved else "5"}
-            counts = _by_type(m, mix) if mix else None
-            m.write("line", "host", deal.answered, currency=CURRENCY, amount=amount, tsn=deal.tsn, mti="4", counts=counts, **line)
+        _on_line(m, deal, mix, approved=approved, answer=answer)
     return deal
+
+
+def _on_line(m: Machine, deal: Deal, mix: Sequence[int], *, approved: bool, answer: bool) -> None:
+    """The request and its answer as the line to the terminal saw them (NDC 11 and 4)."""
+    common = {"view": "line", "currency": CURRENCY, "amount": deal.amount, "tsn": deal.tsn}
+    m.write("line", "host", deal.asked, activity="request", mti="11", **common)
+    if answer:
+        counts = _by_type(m, mix) if mix else None
+        said = {"activity": "reply", "approved": approved, "response": "A" if approved else "5"}
+        m.write("line", "host", deal.answered, mti="4", counts=counts, **said, **common)
 
 
 def _by_type(m: Machine, counts: Sequence[int]) -> list[int]:

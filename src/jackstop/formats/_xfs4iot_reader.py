@@ -1,0 +1,194 @@
+"""The reader of XFS4IoT logs: lines to messages to rows, a feeding at a time.
+
+A line longer than 1 MiB is refused once and passed over. Records of meaning are told from their duplicates by their digest; ones
+without a time and a request id may repeat (the same notes are not taken twice, but their messages are equal).
+"""
+
+from hashlib import sha256
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from jackstop.formats import _iso_stamp as stamps
+from jackstop.formats._localtime import Zone
+from jackstop.formats._reading import MAX_RECORD, REMEMBERED, Decoded, Refusal, Tally, Unreadable
+from jackstop.formats._switch_rows import instants
+from jackstop.formats._xfs4iot_kinds import KINDS, OURS, Kind, payload
+from jackstop.formats._xfs4iot_lines import careful, fast
+from jackstop.formats._xfs4iot_machine import MAX_POLLS, Machine
+from jackstop.formats._xfs4iot_messages import Header, Line
+from jackstop.formats._xfs4iot_rows import Batch, Envelope, FeedRow
+from jackstop.formats._xfs4iot_words import clean
+from jackstop.model.fleet import Reading
+from jackstop.model.vocabulary import QUALITY
+
+MAX_MACHINES = 20_000
+_TOO_LONG = f"longer than {MAX_RECORD} bytes"
+_NO_TIME = "time not understood, expected ISO 8601 such as 2026-03-01T02:11:07.120Z"
+_INFERRED, _AMBIGUOUS = QUALITY["date-inferred"][0], QUALITY["time-ambiguous"][0]
+
+
+class Item(NamedTuple):
+    """A line worth a second look: its message and kind, or why it is refused."""
+
+    offset: int
+    raw: bytes
+    line: Line
+    header: Header
+    kind: Kind | None = None
+    quality: int = 0
+    refused: str | None = None
+
+
+_NOTHING, _NOBODY = Line(), Header(name="", type="")
+
+
+class XfsReader:
+    """Reads one log. See `formats.Reader`; `careful` reads every line the careful way (slow; for tests)."""
+
+    def __init__(self, reading: Reading, *, careful: bool = False) -> None:
+        self.reading = reading
+        self.tally = Tally()
+        self._careful = careful
+        self._zone = Zone(reading.timezone)
+        self._machines: dict[str, Machine] = {}
+        self._buffer = b""
+        self._offset = 0
+        self._skipping = False
+        self._recent: dict[bytes, None] = {}
+        self._last_time = 0
+        self._batch = Batch(reading)
+
+    def feed(self, chunk: bytes, *, final: bool = False) -> Decoded:
+        """Rows of the records that these bytes complete. See `Reader.feed`."""
+        items = self._items(self._cut(chunk, final=final))
+        refusals: list[Refusal] = []
+        for item, (time, uncertainty, quality) in zip(items, self._times(items), strict=True):
+            if item.refused is not None:
+                self._refuse(item, item.refused, refusals)
+            else:
+                self._one(item, time, uncertainty, quality, refusals)
+        return Decoded(self._batch.take(), refusals)
+
+    def _cut(self, chunk: bytes, *, final: bool) -> list[tuple[int, bytes]]:
+        """Whole lines and their offsets; of a line that is too long, the first MiB and one byte."""
+        buffer = self._buffer + chunk if self._buffer else chunk
+        if self._skipping:
+            buffer = self._skip(buffer)
+        lines = buffer.split(b"\n")
+        rest = lines.pop()
+        offset = self._offset
+        found: list[tuple[int, bytes]] = []
+        for raw in lines:
+            found.append((offset, raw))
+            offset += len(raw) + 1
+        if rest and (final or len(rest) > MAX_RECORD):
+            found.append((offset, rest))
+            offset, self._skipping, rest = offset + len(rest), not final, b""
+        self._buffer, self._offset = rest, offset
+        return found
+
+    def _skip(self, buffer: bytes) -> bytes:
+        """What follows the end of the line that is being passed over."""
+        end = buffer.find(b"\n")
+        self.tally.skipped_bytes += len(buffer) if end < 0 else end
+        passed = len(buffer) if end < 0 else end + 1
+        self._offset += passed
+        self._skipping = end < 0
+        return buffer[passed:]
+
+    def _items(self, lines: list[tuple[int, bytes]]) -> list[Item]:
+        """The lines that mean something or cannot be read; the others are counted and done with."""
+        items: list[Item] = []
+        understood = ignored = 0
+        for offset, raw in lines:
+            quality, header = 0, None
+            try:
+                line = fast(raw)
+                header = line.header if line.message is None else line.message.header
+            except (ValueError, RecursionError):
+                line = _NOTHING
+            if header is None or len(raw) > MAX_RECORD or self._careful:
+                item = self._second_look(offset, raw)
+                if item is None or item.refused is not None:
+                    items.extend([] if item is None else [item])
+                    continue
+                line, header, quality = item.line, item.header, item.quality
+            kind = KINDS.get((header.name, header.type))
+            if kind is not None or line.sequence is not None:
+                items.append(Item(offset, raw, line, header, kind, quality))
+            elif header.name.partition(".")[0] in OURS:
+                understood += 1
+            else:
+                ignored += 1
+        self.tally.records += understood + ignored + len(items)
+        self.tally.understood += understood
+        self.tally.ignored += ignored
+        return items
+
+    def _second_look(self, offset: int, raw: bytes) -> Item | None:
+        """A line read the careful way: its message, or why not; None where it is blank."""
+        if not raw.strip():
+            return None
+        if len(raw) > MAX_RECORD:
+            self.tally.skipped_bytes += len(raw) - MAX_RECORD
+            return Item(offset, raw[:MAX_RECORD], _NOTHING, _NOBODY, refused=_TOO_LONG)
+        try:
+            line, quality = careful(raw, self.reading.encoding or "utf-8")
+        except Unreadable as fault:
+            return Item(offset, raw, _NOTHING, _NOBODY, refused=str(fault))
+        message = line.message or line
+        return Item(offset, raw, line, message.header or _NOBODY, quality=quality)
+
+    def _times(self, items: list[Item]) -> list[tuple[int | None, int, int]]:
+        """Of each item's stamp: µs UTC (None: there is none, or it is not one), resolution in µs, quality bits."""
+        texts = [i.line.time for i in items]
+        if not texts:
+            return []
+        column = pl.Series(texts, dtype=pl.String)
+        parsed = stamps.parse_all(column)
+        for i in (parsed["stamp"].is_null() & column.is_not_null()).arg_true().to_list():
+            parsed = _mend(parsed, texts, i)
+        good = parsed["stamp"].is_not_null()
+        told = parsed if good.all() else parsed.filter(good)
+        time, twice = instants(told["stamp"], told["absolute"], self._zone, self.reading.timezone)
+        found: list[tuple[int | None, int, int]] = list(
+            zip(time.tolist(), told["uncertainty"].to_list(), np.where(twice, _AMBIGUOUS, 0).tolist(), strict=True)
+        )
+        if len(found) == len(texts):
+            return found
+        left = iter(found)
+        return [next(left) if g else (None, 0, 0) for g in good.to_list()]
+
+    def _one(self, item: Item, time: int | None, uncertainty: int, quality: int, refusals: list[Refusal]) -> None:
+        """Add the rows of one record."""
+        line, kind, batch = item.line, item.kind, self._batch
+        machine = self._machine(line.terminal)
+        message = line.message or line
+        raw = bytes(message.payload)
+        if kind is not None and kind.poll and raw in machine.polls:
+            self.tally.understood += 1
+            return
+        digest = sha256(item.raw).digest()
+        key = digest
+        if line.time is None:
+            time, quality = self._last_time, _INFERRED
+            if item.header.request_id is None:
+                key = digest + item.offset.to_bytes(8, "big")
+        elif time is None:
+            self._refuse(item, _NO_TIME, refusals)
+            return
+        if key in self._recent:
+            self.tally.duplicates += 1
+            return
+        self._remember(key)
+        record = batch.record
+        try:
+            if kind is not None:
+                kind.means(machine, item.header, payload(kind, raw, careful=self._careful), batch)
+        except Unreadable as fault:
+            batch.drop(record)
+            self._refuse(item, str(fault), refusals)
+            return
+        ...
