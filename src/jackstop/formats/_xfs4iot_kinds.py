@@ -26,12 +26,18 @@ OURS = frozenset("CashDispenser CashManagement Storage Common Auxiliaries Vendor
 
 
 class Kind(NamedTuple):
-    """One kind of message: what its payload is, what it means, and whether it is a poll of states (mostly saying nothing new)."""
+    """One kind of message.
+
+    Attributes:
+        payload, decoder: what its payload is. means: what it means.
+        poll: whether it asks for states (and mostly learns nothing new). stateful: whether it tells of states a poll tells too.
+    """
 
     payload: Any
     decoder: msgspec.json.Decoder[Any]
     means: Meaning
     poll: bool
+    stateful: bool
 
 
 _COMMANDS: tuple[tuple[str, str, Any, Meaning], ...] = (
@@ -75,14 +81,34 @@ _EVENTS: tuple[tuple[str, Any, Meaning], ...] = (
 )
 
 
+_STATEFUL = frozenset(
+    [
+        *(
+            state.poll,
+            state.changed,
+            state.auxiliary,
+            state.safe_opened,
+            state.safe_closed,
+            state.vendor_entered,
+            state.vendor_left,
+        ),
+        *(storage.exchange_started, storage.exchange_ended),
+    ]
+)
+
+
+def _kind(payload: Any, means: Meaning, *, poll: bool) -> Kind:  # noqa: ANN401 - a type msgspec decodes into
+    return Kind(payload, msgspec.json.Decoder(payload), means, poll, means in _STATEFUL)
+
+
 def _kinds() -> dict[tuple[str, str], Kind]:
     found: dict[tuple[str, str], Kind] = {}
     for kind, name, payload, means in _COMMANDS:
-        found[name, kind] = Kind(payload, msgspec.json.Decoder(payload), means, name == "Common.Status")
+        found[name, kind] = _kind(payload, means, poll=name == "Common.Status")
     for name, payload, means in _EVENTS:
         for spelling in (name, f"{name}Event"):
             for kind in ("event", "unsolicited"):
-                found[spelling, kind] = Kind(payload, msgspec.json.Decoder(payload), means, poll=False)
+                found[spelling, kind] = _kind(payload, means, poll=False)
     return found
 
 

@@ -24,6 +24,7 @@ from jackstop.model.fleet import Reading
 from jackstop.model.vocabulary import QUALITY
 
 MAX_MACHINES = 20_000
+MAX_POLL = 1 << 14
 _TOO_LONG = f"longer than {MAX_RECORD} bytes"
 _NO_TIME = "time not understood, expected ISO 8601 such as 2026-03-01T02:11:07.120Z"
 _INFERRED, _AMBIGUOUS = QUALITY["date-inferred"][0], QUALITY["time-ambiguous"][0]
@@ -64,11 +65,11 @@ class XfsReader:
         """Rows of the records that these bytes complete. See `Reader.feed`."""
         items = self._items(self._cut(chunk, final=final))
         refusals: list[Refusal] = []
-        for item, (time, uncertainty, quality) in zip(items, self._times(items), strict=True):
+        for item, stamp in zip(items, self._times(items), strict=True):
             if item.refused is not None:
                 self._refuse(item, item.refused, refusals)
             else:
-                self._one(item, time, uncertainty, quality, refusals)
+                self._one(item, stamp, refusals)
         return Decoded(self._batch.take(), refusals)
 
     def _cut(self, chunk: bytes, *, final: bool) -> list[tuple[int, bytes]]:
@@ -143,52 +144,115 @@ class XfsReader:
 
     def _times(self, items: list[Item]) -> list[tuple[int | None, int, int]]:
         """Of each item's stamp: µs UTC (None: there is none, or it is not one), resolution in µs, quality bits."""
-        texts = [i.line.time for i in items]
-        if not texts:
+        if not items:
             return []
-        column = pl.Series(texts, dtype=pl.String)
-        parsed = stamps.parse_all(column)
-        for i in (parsed["stamp"].is_null() & column.is_not_null()).arg_true().to_list():
-            parsed = _mend(parsed, texts, i)
+        column = pl.Series([i.line.time for i in items], dtype=pl.String)
+        parsed = _mend(stamps.parse_all(column), column)
         good = parsed["stamp"].is_not_null()
         told = parsed if good.all() else parsed.filter(good)
         time, twice = instants(told["stamp"], told["absolute"], self._zone, self.reading.timezone)
-        found: list[tuple[int | None, int, int]] = list(
-            zip(time.tolist(), told["uncertainty"].to_list(), np.where(twice, _AMBIGUOUS, 0).tolist(), strict=True)
-        )
-        if len(found) == len(texts):
+        quality = np.where(twice, _AMBIGUOUS, 0).tolist()
+        found: list[tuple[int | None, int, int]] = list(zip(time.tolist(), told["uncertainty"].to_list(), quality, strict=True))
+        if len(found) == len(items):
             return found
         left = iter(found)
         return [next(left) if g else (None, 0, 0) for g in good.to_list()]
 
-    def _one(self, item: Item, time: int | None, uncertainty: int, quality: int, refusals: list[Refusal]) -> None:
-        """Add the rows of one record."""
-        line, kind, batch = item.line, item.kind, self._batch
+    def _one(self, item: Item, stamp: tuple[int | None, int, int], refusals: list[Refusal]) -> None:
+        """Add the rows of one record, unless it says nothing new or was read before."""
+        line, kind = item.line, item.kind
         machine = self._machine(line.terminal)
-        message = line.message or line
-        raw = bytes(message.payload)
-        if kind is not None and kind.poll and raw in machine.polls:
+        raw = bytes((line.message or line).payload)
+        if kind is not None and kind.poll and line.sequence is None and raw in machine.polls:
             self.tally.understood += 1
             return
-        digest = sha256(item.raw).digest()
-        key = digest
+        key = digest = sha256(item.raw).digest()
+        time, uncertainty, quality = stamp
         if line.time is None:
             time, quality = self._last_time, _INFERRED
             if item.header.request_id is None:
                 key = digest + item.offset.to_bytes(8, "big")
-        elif time is None:
+        if time is None:
             self._refuse(item, _NO_TIME, refusals)
             return
         if key in self._recent:
             self.tally.duplicates += 1
             return
-        self._remember(key)
-        record = batch.record
+        self._recent[key] = None
+        if len(self._recent) > REMEMBERED:
+            del self._recent[next(iter(self._recent))]
         try:
-            if kind is not None:
-                kind.means(machine, item.header, payload(kind, raw, careful=self._careful), batch)
+            self._meaning(item, machine, raw)
         except Unreadable as fault:
-            batch.drop(record)
+            self._batch.drop(self._batch.record)
             self._refuse(item, str(fault), refusals)
             return
-        ...
+        self._last_time = time
+        terminal = None if line.terminal is None else clean(line.terminal)
+        self._batch.records.append(
+            Envelope(
+                item.offset, len(item.raw), digest, key, time, uncertainty, terminal, line.sequence, quality | item.quality
+            )
+        )  # fmt: skip
+
+    def _meaning(self, item: Item, machine: Machine, raw: bytes) -> None:
+        """The rows of a record that is no duplicate, and what it changes."""
+        line, kind = item.line, item.kind
+        if line.sequence is not None:
+            self._sequence(machine, line.sequence)
+        if kind is None:
+            ours = item.header.name.partition(".")[0] in OURS
+            self.tally.understood += ours
+            self.tally.ignored += not ours
+            return
+        before = self._batch.rows
+        kind.means(machine, item.header, payload(kind, raw, careful=self._careful), self._batch)
+        self.tally.understood += 1
+        if kind.stateful and machine.polls and (not kind.poll or self._batch.rows != before):
+            machine.polls.clear()
+        if kind.poll and len(raw) <= MAX_POLL and len(machine.polls) < MAX_POLLS:
+            machine.polls.add(raw)
+
+    def _sequence(self, machine: Machine, number: int) -> None:
+        """Note a gap or a new beginning in the wrapper's running numbers."""
+        before, machine.sequence = machine.sequence, number
+        if before is None or number in {before, before + 1}:
+            return
+        gap = number > before
+        count = number - before - 1 if gap else 1
+        self._batch.feeds.append(FeedRow(self._batch.record, "gap" if gap else "restarted", count, before, number))
+
+    def _machine(self, name: str | None) -> Machine:
+        """What is remembered of the machine a line is about."""
+        known = name if name is not None and self.reading.terminal is None else ""
+        machine = self._machines.get(known)
+        if machine is None:
+            machine = self._machines[known] = Machine()
+            if len(self._machines) > MAX_MACHINES:
+                del self._machines[next(iter(self._machines))]
+        return machine
+
+    def _refuse(self, item: Item, reason: str, refusals: list[Refusal]) -> None:
+        self.tally.refused += 1
+        self.tally.reasons[reason] += 1
+        refusals.append(Refusal(item.offset, len(item.raw), reason))
+        digest = sha256(item.raw).digest()
+        self._batch.feeds.append(FeedRow(self._batch.record, "refused", 1, detail=reason))
+        terminal = None if item.line.terminal is None else clean(item.line.terminal)
+        key = digest + item.offset.to_bytes(8, "big")
+        self._batch.records.append(
+            Envelope(item.offset, len(item.raw), digest, key, self._last_time, 0, terminal, item.line.sequence, item.quality)
+        )
+
+
+def _mend(parsed: pl.DataFrame, texts: pl.Series) -> pl.DataFrame:
+    """Stamps in other spellings than the usual ones, parsed one by one."""
+    odd = (parsed["stamp"].is_null() & texts.is_not_null()).arg_true().to_list()
+    if not odd:
+        return parsed
+    columns = {name: parsed[name].to_list() for name in stamps.SCHEMA}
+    for i in odd:
+        one = stamps.parse(texts[i])
+        if one is not None:
+            columns["stamp"][i], columns["absolute"][i], columns["uncertainty"][i] = one
+    return pl.DataFrame(columns, schema=stamps.SCHEMA)

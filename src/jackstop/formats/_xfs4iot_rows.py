@@ -120,6 +120,11 @@ class Batch:
         """Number of the record at hand, whose envelope comes next."""
         return len(self.records)
 
+    @property
+    def rows(self) -> int:
+        """Rows collected so far."""
+        return len(self.cash) + len(self.units) + len(self.cabinet) + len(self.operator) + len(self.feeds)
+
     def drop(self, record: int) -> None:
         """Forget the rows of a record that could not be read to its end."""
         for rows in (self.cash, self.units, self.cabinet, self.operator, self.feeds):

@@ -52,13 +52,21 @@ def ask(
     stamp = time // SECOND
     rrn = f"{stamp % 10**7:07d}{m.number % 1000:03d}{m.serial % 100:02d}"
     deal = Deal(
-        time, time + m.between(0.4, 1.4), amount, rrn, f"{m.serial:06d}", f"{m.serial * 7919 % 10**6:06d}", f"{m.serial:04d}"
+        time,
+        time + m.between(0.4, 1.4),
+        amount,
+        rrn,
+        f"{m.serial:06d}",
+        f"{(m.serial * 7919 + m.number * 104_729) % 10**6:06d}",
+        f"{m.serial:04d}",
     )
     keys = {"rrn": deal.rrn, "stan": deal.stan, "auth_code": deal.code if approved else None}
     mix = m.mix(amount) if approved else []
     if recorded:
+        if m.host == "iso":
+            m.write(m.host, "host", time, activity="request", view="host", currency=CURRENCY, amount=amount, stan=deal.stan, rrn=rrn)
         m.write(
-            "host",
+            m.host,
             "host",
             deal.answered - SECOND // 10,
             activity="advice" if stand_in else "reply",
@@ -116,8 +124,6 @@ def pay(m: Machine, time: int, counts: Sequence[int], session: str, *, taken: bo
     journal(m, time, "dispense-requested", session, counts=by_type)
     journal(m, done, "dispensed", session)
     gone = moves.hand_over(m, done, taken=taken)
-    for unit, notes in zip(m.units, counts, strict=True):
-        unit.presented += notes
     journal(m, gone - 2 * SECOND, "presented", session, counts=by_type, amount=m.worth(counts), currency=CURRENCY)
     if taken:
         journal(m, gone, "taken", session)
@@ -132,7 +138,7 @@ def end(m: Machine, time: int, session: str) -> None:
 def undo(m: Machine, time: int, deal: Deal, amount: int, activity: str = "reversal") -> None:
     """The host is told that a transaction is undone, or that less was paid (`partial`: what was paid)."""
     m.write(
-        "host",
+        m.host,
         "host",
         time,
         activity=activity,
@@ -233,7 +239,7 @@ def _paid_as(m: Machine, deal: Deal, counts: list[int], session: str) -> tuple[i
 def _repeated(m: Machine, asked: int, worth: int, counts: list[int], session: str) -> tuple[int, int]:
     """The host's line is written twice, as exports do."""
     deal = ask(m, asked, worth)
-    host = m.feeds["host"]["host"]
+    host = m.feeds[m.host]["host"]
     host.append(dict(host[-1]))
     return _paid_as(m, deal, counts, session)
 

@@ -17,6 +17,9 @@ APPLICATION = "AtmApplication.exe"
 OWN_CLOCK = ("device", "journal", "windows")
 """Feeds stamped by the machine's own clock."""
 
+TRUE = "_true"
+"""Key of a row's true time (µs): the order in which lines were written, whatever the clock said."""
+
 Feed = str
 Rows = dict[str, list[dict[str, Any]]]
 
@@ -42,8 +45,10 @@ class Machine:
 
     Attributes:
         device, journal: format ids of its two logs. line: whether its host line (NDC) is recorded.
+        host: the host's log that holds its authorisations, a key of `render.HOSTS`.
         rate: withdrawals a day. offset: µs its clock is ahead at the start; drift: parts per million.
         steps: (true time µs, µs by which the clock was set forward). feeds: rows written so far, by feed and table.
+        panel: µs the alarm panel's clock is ahead. stacked: notes per unit that wait to be presented.
     """
 
     id: str
@@ -67,6 +72,9 @@ class Machine:
     record: int = 1
     disk: str = ""
     token: bool = False
+    host: str = "host"
+    panel: int = 0
+    stacked: list[int] = field(default_factory=list)
 
     @property
     def luno(self) -> str:
@@ -94,9 +102,9 @@ class Machine:
         return time + self.offset + int((time - self.start) * self.drift / 1e6) + stepped
 
     def write(self, feed: Feed, table: str, time: int, **values: Any) -> None:  # noqa: ANN401 - columns of the table
-        """A row in one of the machine's logs at a true time (µs)."""
-        stamp = self.clock(time) if feed in OWN_CLOCK else time
-        self.feeds.setdefault(feed, {}).setdefault(table, []).append({"time": stamp, **values})
+        """A row in one of the machine's logs at a true time (µs), stamped by the clock of that log."""
+        stamp = self.clock(time) if feed in OWN_CLOCK else time + self.panel if feed == "panel" else time
+        self.feeds.setdefault(feed, {}).setdefault(table, []).append({"time": stamp, TRUE: time, **values})
 
     def between(self, low: float, high: float) -> int:
         """A random span of seconds, in µs."""

@@ -20,6 +20,7 @@ def order(m: Machine, time: int, counts: Sequence[int], *, caller: str = APPLICA
     for unit, notes in zip(m.units, counts, strict=True):
         unit.count -= notes
         unit.dispensed += notes
+    m.stacked = list(counts)
     counters(m, done + SECOND // 5)
     return done
 
@@ -48,6 +49,9 @@ def hand_over(m: Machine, time: int, *, taken: bool = True) -> int:
     """Notes picked are presented and taken; gives the time they are gone (µs)."""
     shown = time + m.between(0.8, 1.6)
     move(m, shown, "presented")
+    for unit, notes in zip(m.units, m.stacked, strict=False):
+        unit.presented += notes
+    m.stacked = []
     gone = shown + m.between(2, 7)
     if taken:
         move(m, gone, "taken")
@@ -83,6 +87,7 @@ def counters(m: Machine, time: int, cause: str = "changed") -> None:
 def reject(m: Machine, time: int, counts: Sequence[int]) -> None:
     """Notes picked go to the reject bin."""
     move(m, time, "rejected")
+    m.stacked = []
     for unit, notes in zip(m.units, counts, strict=True):
         unit.rejected += notes
     counters(m, time + SECOND // 5)

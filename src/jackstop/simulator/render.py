@@ -1,9 +1,10 @@
 """From a performed scene to files: rows → Tables → each format's own records; a few of them torn or written twice."""
 
-from collections.abc import Callable, Iterable
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
@@ -13,25 +14,50 @@ from jackstop import formats
 from jackstop.formats._reading import series
 from jackstop.model.fleet import Reading
 from jackstop.model.tables import BY_NAME, Tables
-from jackstop.simulator.machine import Feed, Machine, Rows
+from jackstop.simulator.machine import SECOND, TRUE, Feed, Machine, Rows
 from jackstop.simulator.scene import EPOCH, Scene, Told
 
 ZONE = "America/New_York"
 SUFFIX = {"nextware-trace": "nwlog", "xfs4iot": "jsonl", "ncr-journal": "jrn", "procash-journal": "jrn", "hyosung-journal": "dat"}
-FLEET = {
-    "host": ("switch-csv", "logs/host/authorisations.csv", "terminal_id", "2s"),
-    "line": ("ndc", "logs/line/ndc.jsonl", "luno", "1s"),
-    "panel": ("cef", "logs/panel/alarms.log", "alarm_account", "2s"),
-    "windows": ("winlogbeat", "logs/windows/winlogbeat.json", "hostname", "2s"),
+NAMES: dict[str, Callable[[Machine], str]] = {
+    "terminal_id": lambda m: m.field41,
+    "luno": lambda m: m.luno,
+    "alarm_account": lambda m: m.account,
+    "hostname": lambda m: m.host_name,
 }
-"""Feeds that serve the whole fleet: format, file, how rows name their terminal, declared latency."""
+"""What each naming calls a machine."""
+
+
+class Shared(NamedTuple):
+    """A log that serves many machines: format, file (`{day}`: one for each day), how its rows name theirs, latency."""
+
+    format: str
+    path: str
+    naming: str
+    latency: str
+
+
+FLEET = {
+    "host": Shared("switch-csv", "logs/host/authorisations-{day}.csv", "terminal_id", "2s"),
+    "iso": Shared("iso8583", "logs/host/iso8583.jsonl", "terminal_id", "2s"),
+    "line": Shared("ndc", "logs/line/ndc.jsonl", "luno", "1s"),
+    "panel": Shared("cef", "logs/panel/alarms.log", "alarm_account", "2s"),
+    "windows": Shared("winlogbeat", "logs/windows/winlogbeat.json", "hostname", "2s"),
+}
+LATE = Shared("switch-csv", "logs/host/branch-{terminal}.csv", "terminal_id", "90s")
+"""The export of a machine whose host delivers late (feed `late`): a source of its own, with its latency declared."""
 
 _TORN = 0.004
 _OWN_LATENCY = "1s"
+_SHIPPED = 30 * SECOND
+"""Windows events are shipped in batches this long (true time), so stamps of other machines' clocks fall back and forth."""
+
+_OVERLAP = 3
+"""Lines that a daily export repeats of the day before."""
 
 
 def tables(rows: Rows, **constant: str) -> Tables:
-    """Rows as Tables, with some columns the same everywhere, in time order."""
+    """Rows as Tables, with some columns the same everywhere, in order of their stamps."""
     return Tables.of(**{name: _frame(name, listed, constant) for name, listed in rows.items()})
 
 
@@ -50,14 +76,26 @@ def _frame(name: str, rows: list[dict[str, Any]], constant: dict[str, str]) -> p
     return frame.sort("time", maintain_order=True)
 
 
+def split(rows: Rows, part: Callable[[int], int]) -> list[Rows]:
+    """Rows in parts by their true time: what is written one after the other, whatever the stamps say."""
+    parts: dict[int, Rows] = {}
+    for name, listed in rows.items():
+        for row in listed:
+            parts.setdefault(part(row[TRUE]), {}).setdefault(name, []).append(row)
+    return [parts[n] for n in sorted(parts)]
+
+
 def machine_logs(root: Path, machine: Machine) -> None:
-    """The machine's own two logs."""
+    """The machine's own two logs. Where its clock was set, lines stay in the order in which they were written."""
+    set_at = [at for at, _ in machine.steps]
     for feed, name in (("device", machine.device), ("journal", machine.journal)):
         rows = machine.feeds.get(feed)
         if not rows:
             continue
         reading = Reading(name=feed, terminal=machine.id, timezone=machine.timezone, currency="USD", date_order="mdy")
-        data = formats.find(name).encode(tables(rows, terminal=machine.id, naming="id"), reading)
+        parts = split(rows, lambda t: bisect_right(set_at, t)) if set_at else [rows]
+        encode = formats.find(name).encode
+        data = b"".join(encode(tables(p, terminal=machine.id, naming="id"), reading) for p in parts)
         path = root / "logs" / machine.id / f"{feed}.{SUFFIX[name]}"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(_damaged(data, machine.rng) if name == "xfs4iot" else data)
@@ -76,33 +114,66 @@ def _damaged(data: bytes, rng: np.random.Generator) -> bytes:
     return b"".join(out)
 
 
-def fleet_logs(root: Path, scene: Scene) -> None:
-    """The logs that serve the whole fleet, of all machines together in time order."""
-    for feed, (name, path, naming, _) in FLEET.items():
-        parts = [t for m in scene.machines if (t := _of(m, feed, naming)) is not None]
-        if not parts:
-            continue
-        merged = Tables.concat(parts).map(lambda f: f.sort("time", maintain_order=True))
-        reading = Reading(name=path, timezone=ZONE, currency="USD")
-        (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_bytes(formats.find(name).encode(merged, reading))
+def fleet_logs(root: Path, scene: Scene) -> list[tuple[Shared, str | None]]:
+    """Write the logs that serve many machines; gives what was written, and the one machine of those that serve one."""
+    written: list[tuple[Shared, str | None]] = []
+    for feed, shared in FLEET.items():
+        parts = [t for m in scene.machines if (t := _of(m, feed, shared.naming)) is not None]
+        if parts:
+            _write_shared(root, shared, parts)
+            written.append((shared, None))
+    for machine in scene.machines:
+        own = _of(machine, "late", LATE.naming)
+        if own is not None:
+            shared = LATE._replace(path=LATE.path.format(terminal=machine.id))
+            _write_shared(root, shared, [own])
+            written.append((shared, machine.id))
+    return written
 
 
-def _of(machine: Machine, feed: Feed, naming: str) -> Tables | None:
+def _of(machine: Machine, feed: Feed, naming: str) -> list[tuple[int, Tables]] | None:
+    """A machine's rows of a shared log, in batches: (true time of the batch, rows)."""
     rows = machine.feeds.get(feed)
     if not rows:
         return None
-    called = {
-        "terminal_id": machine.field41,
-        "luno": machine.luno,
-        "alarm_account": machine.account,
-        "hostname": machine.host_name,
-    }[naming]
-    return tables(rows, terminal=called, naming=naming)
+    if feed != "windows":
+        return [(0, tables(rows, terminal=NAMES[naming](machine), naming=naming))]
+    batches = split(rows, lambda t: t // _SHIPPED)
+    return [
+        (min(r[TRUE] for listed in b.values() for r in listed) // _SHIPPED, tables(b, terminal=machine.host_name, naming=naming))
+        for b in batches
+    ]
 
 
-def fleet_file(scene: Scene) -> str:
-    """`fleet.toml`."""
+def _write_shared(root: Path, shared: Shared, parts: list[list[tuple[int, Tables]]]) -> None:
+    """All machines' rows of a shared log: batch by batch, in order of their stamps within one."""
+    batches: dict[int, list[Tables]] = {}
+    for batch, rows in (b for machine in parts for b in machine):
+        batches.setdefault(batch, []).append(rows)
+    merged = [Tables.concat(batches[b]).map(lambda f: f.sort("time", maintain_order=True)) for b in sorted(batches)]
+    reading = Reading(name=shared.path, timezone=ZONE, currency="USD")
+    encode = formats.find(shared.format).encode
+    if "{day}" not in shared.path:
+        path = root / shared.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"".join(encode(t, reading) for t in merged))
+        return
+    for day, rows in _by_day(merged[0].host):
+        path = root / shared.path.format(day=day)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encode(Tables.of(host=rows), reading))
+
+
+def _by_day(host: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
+    """An export's rows by UTC day; each day begins with the last few of the day before, as exports do."""
+    before = host.clear()
+    for day, rows in host.group_by(pl.col("time").dt.date(), maintain_order=True):
+        yield f"{day[0]}", pl.concat([before, rows])
+        before = rows.tail(_OVERLAP)
+
+
+def fleet_file(scene: Scene, shared: Iterable[tuple[Shared, str | None]]) -> str:
+    """`fleet.toml`, with the shared logs that were written."""
     parts = [f'[fleet]\nname = "Simulated Bank"\ntimezone = "{ZONE}"\ncurrency = "USD"\n']
     for m in scene.machines:
         site = ", ".join(f"{k} = {orjson.dumps(v).decode()}" for k, v in m.site.items())
@@ -119,9 +190,10 @@ def fleet_file(scene: Scene) -> str:
                 f'[[source]]\npath = "logs/{m.id}/{feed}.{SUFFIX[name]}"\nformat = "{name}"\nterminal = "{m.id}"\n'
                 f'latency = "{_OWN_LATENCY}"{order}\n'
             )
-    for feed, (name, path, _, latency) in FLEET.items():
-        if any(m.feeds.get(feed) for m in scene.machines):
-            parts.append(f'[[source]]\npath = "{path}"\nformat = "{name}"\nlatency = "{latency}"\n')
+    for log, machine in shared:
+        own = f'terminal = "{machine}"\n' if machine else ""
+        path = log.path.format(day="*")
+        parts.append(f'[[source]]\npath = "{path}"\nformat = "{log.format}"\nlatency = "{log.latency}"\n{own}')
     return "\n".join(parts)
 
 
@@ -197,8 +269,8 @@ def bundle(root: Path, scene: Scene, progress: Callable[[str, int, int], None] |
             machine.feeds.pop(feed, None)
         if progress is not None:
             progress("machines", i + 1, total)
-    fleet_logs(root, scene)
-    (root / "fleet.toml").write_text(fleet_file(scene), "utf-8")
+    written = fleet_logs(root, scene)
+    (root / "fleet.toml").write_text(fleet_file(scene, written), "utf-8")
     (root / "visits.csv").write_text(visits_file(scene), "utf-8")
     truth_files(root, scene)
     if progress is not None:

@@ -193,6 +193,8 @@ def _machine(number: int, rng: np.random.Generator, seed: int) -> Machine:
         units=[Unit(n, n, value, int(full * rng.uniform(0.55, 1)), full) for n, value, full in NOTES],
         rng=np.random.default_rng([seed, number]),
         disk=f"S{seed:02d}X{number:06d}",
+        host="iso" if number % 5 == 3 else "host",
+        panel=int(rng.normal(0, 0.7) * SECOND),
         token=device == "xfs4iot" and number % 2 == 0,
     )
     made.offset = max(-90 * SECOND, min(90 * SECOND, made.offset))
