@@ -6,13 +6,26 @@ IncompleteDispense event) and CashManagement (Retract, Reset, ItemsPresented and
 
 from jackstop.formats import _xfs4iot_token as tokens
 from jackstop.formats._reading import Unreadable
-from jackstop.formats._xfs4iot_machine import MAX_UNITS, Machine, Order
-from jackstop.formats._xfs4iot_messages import Amounts, Counted, Counts, Dispense, Dispensed, Header, Mix, Mixed, Moved, Payload
+from jackstop.formats._xfs4iot_machine import MAX_UNITS, Machine, Order, total
+from jackstop.formats._xfs4iot_messages import (
+    Amounts,
+    Counted,
+    Counts,
+    Dispense,
+    Dispensed,
+    Header,
+    Mix,
+    Mixed,
+    Moved,
+    Payload,
+    Retracted,
+)
 from jackstop.formats._xfs4iot_rows import Batch, CashRow
 from jackstop.formats._xfs4iot_words import EXPOSED, REFUSED_TOKEN, RESULTS, clean, position
 from jackstop.model.money import exponent
 
 _MOST = 2**53
+_KINDS = 64
 
 
 def failure(h: Header, p: Payload) -> str | None:
@@ -23,7 +36,7 @@ def failure(h: Header, p: Payload) -> str | None:
     return None if code is None or code == "success" else clean(code)
 
 
-def minor_units(value: int | float, currency: str) -> int:  # noqa: PYI041 - JSON has both
+def minor_units(value: int | float, currency: str) -> int:
     """An amount in whole units of a currency as minor units.
 
     Raises:
@@ -83,10 +96,11 @@ def dispense(m: Machine, h: Header, p: Dispense, b: Batch) -> None:
     else:
         m.order(h.request_id, Order(None, None, "token=none"))
     m.shown = None
+    m.setting = {}
     b.cash.append(
         CashRow(
-            b.record, "dispense-requested", h.request_id, None, None, currency, amount or None, counts(m, mix.values or mix.counts),
-            position(p.position), m.session, name, worth, None, also,
+            b.record, "dispense-requested", h.request_id, None, None, currency, amount or None,
+            counts(m, mix.values or mix.counts), position(p.position), m.session, name, worth, None, also,
         )
     )  # fmt: skip
 
@@ -210,12 +224,26 @@ def _failed(m: Machine, h: Header, wrong: str, what: str, b: Batch) -> None:
         _signs(m, h, wrong, b)
 
 
-def retracted(m: Machine, h: Header, p: Payload, b: Batch) -> None:
+def _drawn_back(m: Machine, p: Retracted) -> tuple[str | None, int | None]:
+    """Currency and minor units of the notes a retract put into units; unknown where a kind of note is."""
+    items = [i for told in (p.storage or {}).values() if told is not None and told.retracted for i in told.retracted.items()]
+    worth = {i: (u.currency, u.value) for u in m.units.values() if u.value for held in u.places.values() for i in held}
+    currency, amount = None, None
+    for name, notes in items[:_KINDS]:
+        code, value = worth.get(name, (None, None))
+        if value is None or (currency is not None and code != currency):
+            return None, None
+        currency, amount = code, (amount or 0) + value * (total({name: notes}) or 0)
+    return (currency, amount) if amount is not None and amount <= _MOST else (None, None)
+
+
+def retracted(m: Machine, h: Header, p: Retracted, b: Batch) -> None:
     """CashManagement.Retract, completion. `itemsTaken` says that notes left before they could be drawn back."""
     wrong = failure(h, p)
     if wrong is None:
         m.shown = None
-        b.cash.append(CashRow(b.record, "retracted", h.request_id, 0, session=m.session))
+        currency, amount = _drawn_back(m, p)
+        b.cash.append(CashRow(b.record, "retracted", h.request_id, 0, None, currency, amount, session=m.session))
     elif wrong == "itemsTaken":
         m.shown = None
         b.cash.append(CashRow(b.record, "taken", h.request_id, RESULTS[wrong], wrong, session=m.session))

@@ -53,7 +53,7 @@ _COMMANDS: tuple[tuple[str, str, Any, Meaning], ...] = (
     ("completion", "CashDispenser.Reject", messages.Payload, cash.rejected),
     ("completion", "CashDispenser.TestCashUnits", messages.Payload, cash.tested),
     ("completion", "CashDispenser.Count", messages.Counted, cash.counted),
-    *(("completion", f"{i}.Retract", messages.Payload, cash.retracted) for i in ("CashManagement", "CashDispenser")),
+    *(("completion", f"{i}.Retract", messages.Retracted, cash.retracted) for i in ("CashManagement", "CashDispenser")),
     *(("completion", f"{i}.Reset", messages.Payload, cash.reset) for i in ("CashManagement", "CashDispenser")),
     ("completion", "Storage.GetStorage", messages.Storage, storage.snapshot),
     ("completion", "Storage.SetStorage", messages.Payload, storage.was_set),

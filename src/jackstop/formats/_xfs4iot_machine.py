@@ -6,8 +6,8 @@ Plain data, bounded: a hostile log cannot make it grow.
 import re
 from dataclasses import dataclass, field
 
-from jackstop.formats._xfs4iot_messages import Items
 from jackstop.formats._reading import Unreadable
+from jackstop.formats._xfs4iot_messages import Items
 
 MAX_ORDERS = 64
 MAX_UNITS = 64
@@ -33,7 +33,7 @@ class Toggle:
     on: bool | None = None
     by_status: bool = False
 
-    def turns(self, on: bool, *, by_status: bool) -> bool:  # noqa: FBT001 - the state itself
+    def turns(self, on: bool, *, by_status: bool) -> bool:
         """Whether this telling is news."""
         told = self.on is on or (by_status and self.on is None and not on)
         again = told and (by_status or self.by_status)

@@ -181,6 +181,12 @@ class Unit(_Part):
     cash: Cash | None = None
 
 
+class Retracted(Payload):
+    """CashManagement.Retract, completion: what went into which unit."""
+
+    storage: dict[str, In | None] | None = None
+
+
 Changed = dict[str, Unit | None]
 """Storage.StorageChangedEvent, CountsChangedEvent, StorageThresholdEvent."""
 

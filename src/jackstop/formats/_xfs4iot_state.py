@@ -78,7 +78,8 @@ def _anti_fraud(m: Machine, told: CommonStatus, b: Batch, *, polled: bool) -> No
     activity = "tamper" if module == "deviceDetected" else "restored"
     before = m.parts.get("antiFraudElsewhere")
     m.parts["antiFraudElsewhere"] = activity
-    if before != activity and not (polled and before is None and activity == "restored") or (not polled and before == activity):
+    at_rest = before is None and activity == "restored"
+    if not polled or (before != activity and not at_rest):
         b.cabinet.append(CabinetRow(b.record, activity, "fascia", "anti-fraud", f"antiFraudModule={module}"))
 
 

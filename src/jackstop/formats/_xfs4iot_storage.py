@@ -22,9 +22,6 @@ from jackstop.formats._xfs4iot_messages import (
 from jackstop.formats._xfs4iot_rows import Batch, OperatorRow, UnitRow
 from jackstop.formats._xfs4iot_words import ACCURACY, LEVEL_OF_FILL, UNIT_STATUS, clean
 
-_OUT = ("presented", "rejected", "distributed", "stacked", "diverted", "transport")
-_IN = ("deposited", "retracted", "rejected", "distributed", "transport")
-
 
 def _kind(types: Types) -> str | None:
     """What a unit is for, in the tables' words."""
@@ -53,21 +50,15 @@ def _count(known: Counter, told: CashStatus) -> None:
         known.index = told.index
     if told.initial is not None:
         known.tell("initial", told.initial)
-    moved = told.out is not None or told.in_ is not None or told.initial is not None
-    if told.out is not None:
-        out = told.out
-        for place in (*_OUT, "unknown"):
-            items: Items | None = getattr(out, place)
-            if items is not None:
-                known.tell(f"out.{place}", items)
-    if told.in_ is not None:
-        for place in _IN:
-            items = getattr(told.in_, place)
-            if items is not None:
-                known.tell(f"in.{place}", items)
+    for way, part in (("out", told.out), ("in", told.in_)):
+        if part is not None:
+            for place in part.__struct_fields__:
+                items: Items | None = getattr(part, place)
+                if items is not None:
+                    known.tell(f"{way}.{place}", items)
     if told.count is not None:
         known.count = told.count if isinstance(told.count, int) else total(told.count)
-    elif moved:
+    elif told.out is not None or told.in_ is not None or told.initial is not None:
         known.count = None
     if told.accuracy is not None:
         known.accuracy = told.accuracy if told.accuracy in ACCURACY else clean(told.accuracy)
@@ -159,7 +150,7 @@ def changed(m: Machine, _h: Header, p: Changed, b: Batch) -> None:
 
 
 def setting(m: Machine, _h: Header, p: Storage, _b: Batch) -> None:
-    """Storage.SetStorage, command: counters are to be written; the completion, or a change event before it, says that they are."""
+    """Storage.SetStorage, command: counters are to be written; the completion, or a change event, says they are."""
     m.setting = {}
     for name, told in list((p.storage or {}).items())[:MAX_UNITS]:
         cash = told.cash if told is not None else None

@@ -6,7 +6,7 @@
     {"header":{"type":"unsolicited","name":"CashManagement.ItemsTakenEvent","version":"2.0"},"payload":{"position":"outDefault"}}
 
 Source: XFS4IoT specification (CWA 17852), "Message Format" and the chapters CashDispenser, CashManagement, Storage, Common,
-Auxiliaries, VendorMode, VendorApplication and "End to End Security"; contract.md for the wrapper; formats.md §2. In dialect 2021-1
+Auxiliaries, VendorMode, VendorApplication and "End to End Security"; contract.md for the wrapper; formats.md §2. In 2021-1
 `completionCode` and the acknowledgement's `status` lie in the payload, later in the header; a missing code is success.
 
 Fills
@@ -29,7 +29,7 @@ from jackstop.model.fleet import Reading
 from jackstop.model.tables import Tables
 
 FILLS = ("cash", "units", "cabinet", "operator", "feeds")
-CLOCK = "pc"
+CLOCK = "trace"
 
 _HEADER = re.compile(rb'"header"\s{0,8}:')
 _NAME = re.compile(

@@ -50,56 +50,47 @@ class Approvals:
 
 
 @njit(cache=True)
-def _fits(m: Any, a: Any, i: int, j: int) -> bool:  # noqa: ANN401  # pragma: no cover - compiled
-    """The gates: value, currency, no contradicting key, arrived in time, not undone before (formats.md §9.3.4)."""
-    return bool(
-        m[4][i] <= a[2][j]
-        and (m[5][i] == a[3][j] or m[5][i] < 0 or a[3][j] < 0)
-        and (m[6][i] < 0 or a[4][j] < 0 or m[6][i] == a[4][j])
-        and (m[7][i] < 0 or a[5][j] < 0 or m[7][i] == a[5][j])
-        and a[6][j] <= m[8][i]
-        and a[7][j] > m[9][i]
-    )
+def _same(left: int, right: int) -> bool:  # pragma: no cover - compiled
+    """Whether two codes agree; an unknown one agrees with any."""
+    return left == right or left < 0 or right < 0
 
 
 @njit(cache=True)
-def _sweep(m: Any, a: Any) -> Any:  # noqa: ANN401  # pragma: no cover - compiled
-    """Number of candidates of each movement, one of them, and number of movements each approval is a candidate of."""
-    n, k = len(m[0]), len(a[0])
-    count, only, wanted = np.zeros(n, np.int32), np.full(n, -1, np.int64), np.zeros(k, np.int32)
-    left = 0
-    for i in range(n):
-        t = m[0][i]
-        while left < k and (a[0][left] < t or (a[0][left] == t and a[1][left] < m[2][i])):
-            left += 1
-        j = left
-        while j < k and a[0][j] == t and a[1][j] <= m[3][i]:
-            if a[1][j] >= m[2][i] and _fits(m, a, i, j):
-                count[i] += 1
-                only[i] = j
-                wanted[j] += 1
-            j += 1
-    return count, only, wanted
+def _candidates(m: Any, a: Any, wanted: Any, open_: Any, pairs: Any) -> Any:  # noqa: ANN401  # pragma: no cover - compiled
+    """Walk both sides once and judge every pair within a window by the gates (formats.md §9.3.4).
 
+    The gates: value, currency, no contradicting key, arrived in time, not undone before the movement began.
 
-@njit(cache=True)
-def _edges(m: Any, a: Any, open_: Any, total: int) -> Any:  # noqa: ANN401  # pragma: no cover - compiled
-    """All candidate pairs of the movements still open."""
-    from_, to = np.empty(total, np.int64), np.empty(total, np.int64)
-    n, k, left, found = len(m[0]), len(a[0]), 0, 0
+    Args:
+        m, a: columns of both sides. wanted: how many movements each approval is a candidate of (counted up in place).
+        open_: which movements to look at. pairs: two arrays for the pairs found, or empty ones.
+
+    Returns:
+        The number of candidates of each movement, one of them, and how many pairs were found.
+    """
+    terminal, lo, hi, amount, currency, rrn, tsn, deadline, begun = m
+    a_terminal, a_at, capacity, a_currency, a_rrn, a_tsn, arrival, undone = a
+    from_, to = pairs
+    n, k, left, found = len(terminal), len(a_terminal), 0, 0
+    count, only = np.zeros(n, np.int32), np.full(n, -1, np.int64)
     for i in range(n):
-        t = m[0][i]
-        while left < k and (a[0][left] < t or (a[0][left] == t and a[1][left] < m[2][i])):
+        t, low, high = terminal[i], lo[i], hi[i]
+        while left < k and (a_terminal[left] < t or (a_terminal[left] == t and a_at[left] < low)):
             left += 1
         if not open_[i]:
             continue
         j = left
-        while j < k and a[0][j] == t and a[1][j] <= m[3][i]:
-            if a[1][j] >= m[2][i] and _fits(m, a, i, j):
-                from_[found], to[found] = i, j
+        while j < k and a_terminal[j] == t and a_at[j] <= high:
+            gate = amount[i] <= capacity[j] and arrival[j] <= deadline[i] and undone[j] > begun[i] and a_at[j] >= low
+            if gate and _same(currency[i], a_currency[j]) and _same(rrn[i], a_rrn[j]) and _same(tsn[i], a_tsn[j]):
+                count[i] += 1
+                only[i] = j
+                wanted[j] += 1
+                if len(from_):
+                    from_[found], to[found] = i, j
                 found += 1
             j += 1
-    return from_[:found], to[:found]
+    return count, only, found
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +117,6 @@ def match(movements: Movements, approvals: Approvals) -> Matched:
     """
     m = (
         movements.terminal,
-        movements.at,
         _monotone(movements.terminal, movements.lo),
         movements.hi,
         movements.amount,
@@ -146,13 +136,17 @@ def match(movements: Movements, approvals: Approvals) -> Matched:
         approvals.arrival,
         approvals.undone,
     )
-    count, only, wanted = _sweep(m, a)
+    size, wanted = len(movements.at), np.zeros(len(approvals.at), np.int32)
+    nowhere = np.empty(0, np.int64)
+    count, only, _ = _candidates(m, a, wanted, np.ones(size, np.bool_), (nowhere, nowhere))
     clear = count == 1
     clear[clear] = wanted[only[clear]] == 1
-    settled = np.where(clear, only, -1)
     open_ = (count > 0) & ~clear
-    edges_from, edges_to = _edges(m, a, open_, int(count[open_].sum()))
-    return Matched(count, settled, edges_from, edges_to)
+    total = int(count[open_].sum())
+    pairs = np.empty(total, np.int64), np.empty(total, np.int64)
+    if total:
+        _candidates(m, a, wanted, open_, pairs)
+    return Matched(count, np.where(clear, only, -1), *pairs)
 
 
 @njit(cache=True)

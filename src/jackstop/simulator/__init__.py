@@ -4,15 +4,20 @@ It writes log lines and nothing else. The same scenario, size and seed give the 
 """
 
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 from jackstop.simulator import render, stories
-from jackstop.simulator.scene import Scene, Told, build, routine
+from jackstop.simulator.machine import Machine
+from jackstop.simulator.scene import START, Scene, Told, build, routine
 
 __all__ = ["scenarios", "simulate"]
 
 QUIET = 11
 """Quiet machines of the demo."""
+
+ALONE = 5
+"""Quiet machines beside a story that plays alone."""
 
 _SETS = {
     "demo": "a small bank's night: eleven quiet machines and every kind of attack, ten hours",
@@ -47,9 +52,10 @@ def simulate(
     """
     cast = _cast(scenario)
     needed = sum(stories.find(n).META.terminals for n in cast)
-    size = max(terminals or {"demo": needed + QUIET, "fleet": 200, "benign": 60, "quiet": 20}.get(scenario, needed + 3), needed)
+    usual = {"demo": needed + QUIET, "fleet": 200, "benign": 60, "quiet": 20}.get(scenario, needed + ALONE)
+    size = max(terminals or usual, needed)
     length = hours or {"demo": 10.0, "fleet": 72.0, "benign": 72.0, "quiet": 24.0}.get(scenario, 24.0)
-    scene = build(size, length, seed)
+    scene = build(size, length, seed, _start(cast))
     _place(scene, cast)
     routine(scene)
     render.bundle(out, scene, progress)
@@ -58,30 +64,38 @@ def simulate(
 
 def _cast(scenario: str) -> list[str]:
     """The stories of a scenario."""
-    attacks = [n for n in stories.names() if stories.find(n).META.attack]
     if scenario in stories.names():
         return [scenario]
-    return {
-        "demo": attacks,
-        "fleet": list(stories.names()),
-        "benign": [n for n in stories.names() if n not in attacks],
-        "quiet": [],
-    }[scenario]
+    anyday = [n for n in stories.names() if stories.find(n).META.begins is None]
+    attacks = [n for n in anyday if stories.find(n).META.attack]
+    return {"demo": attacks, "fleet": anyday, "benign": [n for n in anyday if n not in attacks], "quiet": []}[scenario]
+
+
+def _start(cast: list[str]) -> int:
+    """When a scenario begins (µs)."""
+    wanted = [begins for n in cast if (begins := stories.find(n).META.begins)]
+    return round(datetime.fromisoformat(wanted[0]).timestamp() * 1e6) if wanted else START
 
 
 def _place(scene: Scene, cast: list[str]) -> None:
-    """Each story at machines of its own; those with a recorded line go where one is needed."""
+    """Each story at machines of its own; those that need something special go first, the others where it would be wasted."""
     order = [scene.machines[i] for i in scene.rng.permutation(len(scene.machines)).tolist()]
-    for name in sorted(cast, key=lambda n: (not stories.find(n).META.line, n)):
+    for name in sorted(cast, key=lambda n: (not stories.find(n).META.token, not stories.find(n).META.line, n)):
         story = stories.find(name)
-        fit = [m for m in order if m.line] if story.META.line else sorted(order, key=lambda m: m.line)
+        fit = sorted(filter(story.META.fits, order), key=lambda m: (m.token and not story.META.token) + m.line)
         chosen = fit[: story.META.terminals]
         if len(chosen) < story.META.terminals:
-            for machine in order[: story.META.terminals]:
-                machine.line = True
-            chosen = order[: story.META.terminals]
+            chosen = [_equipped(m, story.META) for m in order[: story.META.terminals]]
         for machine in chosen:
             order.remove(machine)
         told = Told(name, story.META.attack, tuple(m.id for m in chosen), story.META.techniques, scene.start)
         story.play(scene, chosen, told)
         scene.told.append(told)
+
+
+def _equipped(machine: Machine, meta: stories.Meta) -> Machine:
+    """The machine, given what a story needs (in fleets too small to have it)."""
+    machine.line = machine.line or meta.line
+    if meta.token and not machine.token:
+        machine.device, machine.journal, machine.token = "xfs4iot", "ncr-journal", True
+    return machine

@@ -60,28 +60,31 @@ def ask(
         f"{(m.serial * 7919 + m.number * 104_729) % 10**6:06d}",
         f"{m.serial:04d}",
     )
-    keys = {"rrn": deal.rrn, "stan": deal.stan, "auth_code": deal.code if approved else None}
     mix = m.mix(amount) if approved else []
     if recorded:
-        if m.host == "iso":
-            m.write(m.host, "host", time, activity="request", view="host", currency=CURRENCY, amount=amount, stan=deal.stan, rrn=rrn)
-        m.write(
-            m.host,
-            "host",
-            deal.answered - SECOND // 10,
-            activity="advice" if stand_in else "reply",
-            view="host",
-            approved=approved,
-            response="00" if approved else "51",
-            currency=CURRENCY,
-            amount=amount,
-            stand_in=True if stand_in else None,
-            counts=_by_type(m, mix) if mix else None,
-            **keys,
-        )
+        _at_host(m, deal, mix, approved=approved, stand_in=stand_in)
     if m.line:
         _on_line(m, deal, mix, approved=approved, answer=answer)
     return deal
+
+
+def _at_host(m: Machine, deal: Deal, mix: Sequence[int], *, approved: bool, stand_in: bool) -> None:
+    """The decision in the host's log; a log of messages has the request too."""
+    common = {"view": "host", "currency": CURRENCY, "amount": deal.amount, "stan": deal.stan, "rrn": deal.rrn}
+    if m.host == "iso":
+        m.write(m.host, "host", deal.asked, activity="request", **common)
+    m.write(
+        m.host,
+        "host",
+        deal.answered - SECOND // 10,
+        activity="advice" if stand_in else "reply",
+        approved=approved,
+        response="00" if approved else "51",
+        auth_code=deal.code if approved else None,
+        stand_in=True if stand_in else None,
+        counts=_by_type(m, mix) if mix else None,
+        **common,
+    )
 
 
 def _on_line(m: Machine, deal: Deal, mix: Sequence[int], *, approved: bool, answer: bool) -> None:
@@ -92,6 +95,11 @@ def _on_line(m: Machine, deal: Deal, mix: Sequence[int], *, approved: bool, answ
         counts = _by_type(m, mix) if mix else None
         said = {"activity": "reply", "approved": approved, "response": "A" if approved else "5"}
         m.write("line", "host", deal.answered, mti="4", counts=counts, **said, **common)
+
+
+def echo(m: Machine, time: int) -> None:
+    """The terminal asks the host whether it is there, and is answered (ISO 8583 0800, code 301)."""
+    m.write(m.host, "host", time, activity="network", view="host", stan=f"{time // SECOND % 10**6:06d}", detail="code=301")
 
 
 def _by_type(m: Machine, counts: Sequence[int]) -> list[int]:

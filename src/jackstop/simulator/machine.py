@@ -48,6 +48,8 @@ class Machine:
         host: the host's log that holds its authorisations, a key of `render.HOSTS`.
         rate: withdrawals a day. offset: µs its clock is ahead at the start; drift: parts per million.
         steps: (true time µs, µs by which the clock was set forward). feeds: rows written so far, by feed and table.
+        disk: serial of its own disk. running: of the disk it runs from. records: last Windows record number by disk and channel
+            (channel "": where a disk's channels were as the scenario began; another disk begins with 1).
         panel: µs the alarm panel's clock is ahead. stacked: notes per unit that wait to be presented.
     """
 
@@ -69,8 +71,9 @@ class Machine:
     request: int = 0
     session: int = 0
     serial: int = 1000
-    record: int = 1
     disk: str = ""
+    running: str = ""
+    records: dict[tuple[str, str], int] = field(default_factory=dict)
     token: bool = False
     host: str = "host"
     panel: int = 0

@@ -40,6 +40,18 @@ def failed(m: Machine, time: int, counts: Sequence[int], *, caller: str = APPLIC
     return done
 
 
+def refused(m: Machine, time: int) -> None:
+    """An order without a valid end-to-end token is refused; nothing moves."""
+    m.request += 1
+    said = {"layer": "device", "request_id": m.request, "service": 3}
+    m.write("device", "cash", time, activity="token-refused", result_name="invalidToken", **said)
+
+
+def security(m: Machine, time: int, word: str) -> None:
+    """How strictly the dispenser asks for end-to-end tokens."""
+    m.write("device", "cash", time, activity="security-level", layer="device", service=3, state=word)
+
+
 def move(m: Machine, time: int, activity: str, **values: object) -> None:
     """One more event of the notes at hand: presented, taken, retracted, rejected."""
     m.write("device", "cash", time, activity=activity, layer="device", service=3, currency=CURRENCY, **values)
@@ -120,7 +132,8 @@ def state(m: Machine, time: int, word: str) -> None:
 
 def windows(m: Machine, time: int, channel: str, provider: str, code: int, data: dict[str, str] | None = None) -> None:
     """A Windows event."""
-    m.record += 1
+    log = (m.running, channel)
+    m.records[log] = m.records.get(log, m.records.get((m.running, ""), 0)) + 1
     m.write(
         "windows",
         "windows",
@@ -129,9 +142,18 @@ def windows(m: Machine, time: int, channel: str, provider: str, code: int, data:
         provider=provider,
         code=code,
         computer=m.host_name,
-        record_id=m.record,
+        record_id=m.records[log],
         data=json.dumps(data or {}),
     )
+
+
+def clear_log(m: Machine, time: int, channel: str) -> None:
+    """A Windows log is emptied: its first record says so, and its numbers begin anew."""
+    m.records[m.running, channel] = 0
+    if channel == "Security":
+        windows(m, time, channel, "Microsoft-Windows-Eventlog", 1102, {"SubjectUserName": "Administrator"})
+    else:
+        windows(m, time, "System", "Microsoft-Windows-Eventlog", 104, {"Channel": channel, "SubjectUserName": "Administrator"})
 
 
 def disk(m: Machine, time: int, serial: str, bus: str = "11", number: str = "0") -> None:
@@ -147,10 +169,11 @@ def shut_down(m: Machine, time: int, *, clean: bool = True) -> None:
 
 
 def start_up(m: Machine, time: int, serial: str | None = None) -> None:
-    """The machine starts: Windows, then the application."""
+    """The machine starts: Windows, then the application; from another disk if its serial is given."""
+    m.running = serial or m.disk
     windows(m, time, "System", "Microsoft-Windows-Kernel-General", 12)
     windows(m, time + 2 * SECOND, "System", "EventLog", 6005)
-    disk(m, time + 3 * SECOND, serial or m.disk)
+    disk(m, time + 3 * SECOND, m.running)
     m.write("journal", "operator", time + 60 * SECOND, activity="power-up")
     m.write("journal", "operator", time + 75 * SECOND, activity="in-service")
     m.write("device", "cash", time + 50 * SECOND, activity="opened-by", layer="device", service=3, caller=APPLICATION)

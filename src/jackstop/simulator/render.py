@@ -76,13 +76,13 @@ def _frame(name: str, rows: list[dict[str, Any]], constant: dict[str, str]) -> p
     return frame.sort("time", maintain_order=True)
 
 
-def split(rows: Rows, part: Callable[[int], int]) -> list[Rows]:
-    """Rows in parts by their true time: what is written one after the other, whatever the stamps say."""
+def split(rows: Rows, part: Callable[[int], int]) -> dict[int, Rows]:
+    """Rows in numbered parts by their true time: what is written one after the other, whatever the stamps say."""
     parts: dict[int, Rows] = {}
     for name, listed in rows.items():
         for row in listed:
             parts.setdefault(part(row[TRUE]), {}).setdefault(name, []).append(row)
-    return [parts[n] for n in sorted(parts)]
+    return {n: parts[n] for n in sorted(parts)}
 
 
 def machine_logs(root: Path, machine: Machine) -> None:
@@ -93,7 +93,7 @@ def machine_logs(root: Path, machine: Machine) -> None:
         if not rows:
             continue
         reading = Reading(name=feed, terminal=machine.id, timezone=machine.timezone, currency="USD", date_order="mdy")
-        parts = split(rows, lambda t: bisect_right(set_at, t)) if set_at else [rows]
+        parts = split(rows, lambda t: bisect_right(set_at, t)).values() if set_at else [rows]
         encode = formats.find(name).encode
         data = b"".join(encode(tables(p, terminal=machine.id, naming="id"), reading) for p in parts)
         path = root / "logs" / machine.id / f"{feed}.{SUFFIX[name]}"
@@ -138,11 +138,14 @@ def _of(machine: Machine, feed: Feed, naming: str) -> list[tuple[int, Tables]] |
         return None
     if feed != "windows":
         return [(0, tables(rows, terminal=NAMES[naming](machine), naming=naming))]
-    batches = split(rows, lambda t: t // _SHIPPED)
-    return [
-        (min(r[TRUE] for listed in b.values() for r in listed) // _SHIPPED, tables(b, terminal=machine.host_name, naming=naming))
-        for b in batches
-    ]
+    set_at = [at for at, _ in machine.steps]
+
+    def batch(time: int) -> int:
+        """The batch an event is shipped in; a clock that was set ends one, so that record numbers stay in order."""
+        begun = time // _SHIPPED
+        return begun * 4 + bisect_right(set_at, time) - bisect_right(set_at, begun * _SHIPPED)
+
+    return [(n, tables(b, terminal=machine.host_name, naming=naming)) for n, b in split(rows, batch).items()]
 
 
 def _write_shared(root: Path, shared: Shared, parts: list[list[tuple[int, Tables]]]) -> None:
@@ -158,10 +161,10 @@ def _write_shared(root: Path, shared: Shared, parts: list[list[tuple[int, Tables
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"".join(encode(t, reading) for t in merged))
         return
-    for day, rows in _by_day(merged[0].host):
+    for day, host in _by_day(merged[0].host):
         path = root / shared.path.format(day=day)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(encode(Tables.of(host=rows), reading))
+        path.write_bytes(encode(Tables.of(host=host), reading))
 
 
 def _by_day(host: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:

@@ -12,13 +12,13 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from jackstop.simulator import customers, service
+from jackstop.simulator import customers, moves, service
 from jackstop.simulator.machine import DAY, HOUR, MINUTE, SECOND, Machine, Unit
 
 Act = Callable[[Machine, int], object]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 START = round((datetime(2026, 3, 2, 4, tzinfo=UTC) - EPOCH) / timedelta(microseconds=1))
-"""A Monday, 04:00 UTC: before midnight in the fleet's zones."""
+"""A Monday, 04:00 UTC: before midnight in the fleet's zones. Scenarios begin here unless a story wants another day."""
 
 FAMILIES = (("nextware-trace", "hyosung-journal"), ("xfs4iot", "ncr-journal"), ("xfs4iot", "procash-journal"))
 ZONES = ("America/New_York", "America/Chicago", "America/New_York", "America/Denver")
@@ -136,27 +136,31 @@ class Scene:
             self.withdrawals.append((paid[0], machine.id, paid[1]))
 
 
-def build(terminals: int, hours: float, seed: int) -> Scene:
-    """A fleet without stories: machines, clocks, cash loads and maintenance with their visits."""
+def build(terminals: int, hours: float, seed: int, start: int = START) -> Scene:
+    """A fleet without stories: machines with their clocks, and what Windows says of their disks as it begins."""
     rng = np.random.default_rng(seed)
-    end = START + int(hours * HOUR)
-    return Scene(START, end, [_machine(i, rng, seed) for i in range(1, terminals + 1)], rng)
+    scene = Scene(start, start + int(hours * HOUR), [_machine(i, rng, seed, start) for i in range(1, terminals + 1)], rng)
+    for machine in scene.machines:
+        scene.at(machine, start + machine.between(20, 300), lambda m, t: moves.disk(m, t, m.disk))
+        if machine.host == "iso":
+            for time in range(start + machine.between(0, 600), scene.end, _ECHO):
+                scene.at(machine, time, customers.echo)
+    return scene
+
+
+_ECHO = 10 * MINUTE
+"""How often a terminal on an ISO 8583 link sends an echo."""
 
 
 def routine(scene: Scene) -> None:
-    """The crews' routine: each machine is loaded every three days or so and maintained now and then, with an order."""
+    """The crews' routine: each machine is loaded every three days or so and looked after now and then, with an order."""
     for machine in scene.machines:
         for day in range(-(-(scene.end - scene.start) // DAY)):
             roll = float(scene.rng.random())
-            if roll > 0.45:
-                continue
+            chore = next((c for chance, c in _CHORES if roll < chance), None)
             time = scene.start + day * DAY + int(scene.rng.uniform(11, 20) * HOUR)
-            if time + HOUR > scene.end or not scene.free(machine, time - 10 * MINUTE, time + 40 * MINUTE):
-                continue
-            if roll < 0.33:
-                cash_load(scene, machine, time)
-            else:
-                maintenance(scene, machine, time)
+            if chore is not None and time + HOUR < scene.end and scene.free(machine, time - 10 * MINUTE, time + 40 * MINUTE):
+                chore(scene, machine, time)
 
 
 def cash_load(scene: Scene, machine: Machine, time: int) -> None:
@@ -176,7 +180,30 @@ def maintenance(scene: Scene, machine: Machine, time: int, *, reboot: bool = Fal
     scene.at(machine, time, lambda m, t: service.maintain(m, t, reboot=reboot, serial=serial))
 
 
-def _machine(number: int, rng: np.random.Generator, seed: int) -> Machine:
+def software(scene: Scene, machine: Machine, time: int) -> None:
+    """A remote software installation with a restart, with its visit."""
+    scene.clear(machine, time - 5 * MINUTE, time + 15 * MINUTE)
+    scene.visit(machine, "software", time - 15 * MINUTE, time + 60 * MINUTE, ("software", "reboot"))
+    scene.at(machine, time, lambda m, t: service.restart(m, t, dark=3 * MINUTE))
+
+
+def audit(scene: Scene, machine: Machine, time: int) -> None:
+    """Auditors open the machine and look at it, with their visit; nothing is moved."""
+    scene.clear(machine, time - 5 * MINUTE, time + 25 * MINUTE)
+    scene.visit(machine, "audit", time - 10 * MINUTE, time + 45 * MINUTE, ("open-cabinet", "open-safe", "supervisor"))
+    scene.at(machine, time, service.inspect)
+
+
+_CHORES: tuple[tuple[float, Callable[[Scene, Machine, int], None]], ...] = (
+    (0.33, cash_load),
+    (0.43, maintenance),
+    (0.46, software),
+    (0.48, audit),
+)
+"""What a day brings to a machine, by cumulated chance."""
+
+
+def _machine(number: int, rng: np.random.Generator, seed: int, start: int) -> Machine:
     device, journal = FAMILIES[(number - 1) % len(FAMILIES)]
     made = Machine(
         id=f"ATM-{number:04d}",
@@ -189,10 +216,12 @@ def _machine(number: int, rng: np.random.Generator, seed: int) -> Machine:
         rate=float(rng.uniform(70, 190)),
         offset=int(rng.normal(0, 25) * SECOND),
         drift=float(rng.normal(0, 6)),
-        start=START,
+        start=start,
         units=[Unit(n, n, value, int(full * rng.uniform(0.55, 1)), full) for n, value, full in NOTES],
         rng=np.random.default_rng([seed, number]),
-        disk=f"S{seed:02d}X{number:06d}",
+        disk=(disk := f"S{seed:02d}X{number:06d}"),
+        running=disk,
+        records={(disk, ""): 40_000},
         host="iso" if number % 5 == 3 else "host",
         panel=int(rng.normal(0, 0.7) * SECOND),
         token=device == "xfs4iot" and number % 2 == 0,

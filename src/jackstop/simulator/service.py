@@ -46,6 +46,18 @@ def maintain(m: Machine, time: int, *, test: bool = True, reboot: bool = False, 
     return at + 3 * MINUTE
 
 
+def inspect(m: Machine, time: int) -> int:
+    """Auditors open cabinet and safe, read the counters and close; gives the end."""
+    moves.door(m, time, "opened", "cabinet")
+    moves.operator(m, time + 40 * SECOND, "supervisor-entered")
+    moves.door(m, time + 90 * SECOND, "opened", "safe")
+    moves.counters(m, time + 3 * MINUTE, "snapshot")
+    moves.door(m, time + 8 * MINUTE, "closed", "safe")
+    moves.operator(m, time + 9 * MINUTE, "supervisor-left")
+    moves.door(m, time + 10 * MINUTE, "closed", "cabinet")
+    return time + 11 * MINUTE
+
+
 def restart(m: Machine, time: int, *, clean: bool = True, dark: int = 2 * MINUTE, serial: str | None = None) -> int:
     """The machine goes down and comes up again; gives the time it is in service."""
     moves.shut_down(m, time, clean=clean)

@@ -19,13 +19,20 @@ from jackstop.simulator.scene import Scene, Told
 class Meta:
     """What a story is: an attack or one that only looks like it; its ATT&CK techniques; how many machines it takes.
 
-    `line`: it needs machines whose host line is recorded.
+    `line`: it needs machines whose host line is recorded. `token`: machines with end-to-end dispense security.
+    `begins`: it needs the scenario to begin at this instant (ISO 8601), so it plays alone and is in no set.
     """
 
     attack: bool
     techniques: tuple[str, ...] = ()
     terminals: int = 1
     line: bool = False
+    token: bool = False
+    begins: str | None = None
+
+    def fits(self, machine: Machine) -> bool:
+        """Whether a machine has what the story needs."""
+        return (machine.line or not self.line) and (machine.token or not self.token)
 
 
 class Story(Protocol):

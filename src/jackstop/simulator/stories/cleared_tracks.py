@@ -1,0 +1,25 @@
+"""Cleared tracks: a program pays out over the wire, then empties the Windows logs that tell of it."""
+
+from collections.abc import Sequence
+
+from jackstop.simulator import moves
+from jackstop.simulator.machine import MINUTE, SECOND, Machine
+from jackstop.simulator.scene import Scene, Told
+from jackstop.simulator.stories import Meta
+from jackstop.simulator.stories._deeds import begun, empty
+
+META = Meta(attack=True, techniques=("T1106", "T1070.001"))
+
+
+def play(scene: Scene, machines: Sequence[Machine], told: Told) -> None:
+    """One machine pays, and its Security and System logs begin anew."""
+    machine = machines[0]
+    time = scene.night(machine)
+    begun(scene, machines, told, time, 30 * MINUTE)
+
+    def act(m: Machine, at: int) -> None:
+        end = empty(m, at, told, rounds=5, caller="taskhostx.exe")
+        moves.clear_log(m, end + 40 * SECOND, "Security")
+        moves.clear_log(m, end + 42 * SECOND, "System")
+
+    scene.at(machine, time, act)
