@@ -8,6 +8,8 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import polars as pl
+
 from jackstop import __version__, engine
 from jackstop.ledger.streams import Stream
 from jackstop.model.results import Report
@@ -23,6 +25,9 @@ from jackstop.store.results import Results
 
 TARGET = 200_000
 """Rows of one window, about."""
+
+SMALL = 8 << 20
+"""Bytes of logs for which no processes are started."""
 
 Progress = Callable[[int, int], None]
 
@@ -80,7 +85,7 @@ class _Replay:
 
     def run(self) -> Report:
         jobs = self._options.jobs or min(len(os.sched_getaffinity(0)), 8)
-        if self._bytes < 8 << 20:
+        if self._bytes < SMALL:
             jobs = 1
         with Workers(self._bundle.files, jobs, self._whole) as workers:
             end = self._replay(workers)
@@ -95,7 +100,9 @@ class _Replay:
             given = workers.until(limit)
             if given.disordered:
                 raise _Disordered(given.disordered)
-            coming = self._next(limit, given)
+            if last < FAR:
+                given = given._replace(tables=given.tables.map(lambda f: f.filter(pl.col("time").to_physical() <= last)))
+            coming = self._next(limit, given, workers.end())
             if coming is not None:
                 workers.ask(coming)
             if given.tables.height:
@@ -107,16 +114,20 @@ class _Replay:
         end = min(last, workers.end())
         return max(end, self._run.state.watermark)
 
-    def _next(self, limit: int, given: Given) -> int | None:
-        """How far to read next: about `TARGET` rows further; None when there is nothing more to read."""
+    def _next(self, limit: int, given: Given, end: int) -> int | None:
+        """How far to read next: about `TARGET` rows further; None when there is nothing more to read.
+
+        A stray stamp after the end of all files does not count.
+        """
         rows, waiting = given.tables.height, self._run.state.intake.waiting
         stamps = [f["time"].to_physical() for _, f in given.tables.items() if f.height] + [f["when"] for f in waiting.values()]
         later = min((int(t) for s in stamps if (t := s.filter(s > limit).min()) is not None), default=FAR)  # type: ignore[arg-type]
         grow = min(2.0, max(0.1, TARGET / rows)) if rows else 2.0
         self._width = max(SECOND, min(int(self._width * grow), 30 * 24 * HOUR))
-        if limit >= self._last or (given.done and later == FAR):
+        horizon = min(self._last, end + HOUR) if given.done else self._last
+        if limit >= horizon or (given.done and later > horizon):
             return None
-        return min(max(limit, later if later < FAR else limit) + self._width, self._last)
+        return min(max(limit, later if later < FAR else limit) + self._width, horizon)
 
     def _take(self, output: engine.Output) -> None:
         """Put away what one step gave."""

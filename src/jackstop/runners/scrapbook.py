@@ -15,6 +15,9 @@ from jackstop.triage import Desk
 BEFORE, AFTER = 2 * HOUR, 30 * MINUTE
 """µs of a terminal's past and future that an alert's timeline shows."""
 
+PAST = 3 * HOUR + 2 * BEFORE
+"""µs of all terminals' past that is kept: an alert may be raised hours after its first event."""
+
 LONGEST = 400
 """Entries of one timeline at most; those nearest the alert's first event stay."""
 
@@ -44,14 +47,19 @@ class Scrapbook:
 
     recent: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=SCRAP))
     kept: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=SCRAP))
+    _closed: int = 0
+    _before: int = -(2**62)
 
     def note(self, rows: dict[str, pl.DataFrame], desk: Desk, watermark: int) -> None:
         """Look through the rows of one step; keep those of terminals with an open incident."""
         fresh = pl.concat([self.recent, *(_scraps(n, f) for n, f in rows.items() if f.height)])
-        self.recent = fresh.filter(pl.col("at") > watermark - BEFORE - AFTER)
-        active = [t for t, i in desk.open.items() if watermark - i.updated_at <= HOUR + AFTER]
+        self.recent = fresh.filter(pl.col("at") > watermark - PAST)
+        incidents = (*desk.closed[self._closed :], *desk.open.values())
+        self._closed = len(desk.closed)
+        active = {i.terminal for i in incidents if i.updated_at + AFTER >= self._before}
+        self._before = watermark
         if active:
-            shown = fresh.filter(pl.col("terminal").is_in(active))
+            shown = fresh.filter(pl.col("terminal").is_in(list(active)))
             self.kept = pl.concat([self.kept, shown]).unique(maintain_order=True)
 
     def timeline(self, alert: Alert, movements: pl.DataFrame) -> tuple[TimelineEntry, ...]:

@@ -23,7 +23,7 @@ DISORDER = MINUTE
 
 _TAIL = 129
 _PIECES = 64 << 20
-_STRAGGLERS = 0.01
+_FEW, _STRAGGLERS = 20, 0.01
 
 
 @dataclass(slots=True)
@@ -72,6 +72,7 @@ class Cursor:
         self._piece = piece
         self._reader = formats.find(file.format).reader(file.reading)
         self._asked = -FAR
+        self._late = 0
         self._stream: BinaryIO | None = None
         self.disordered = False
 
@@ -126,8 +127,8 @@ class Cursor:
         account.first = min(account.first or FAR, int(low))  # type: ignore[arg-type]
         account.last = max(account.last or -FAR, int(high))  # type: ignore[arg-type]
         if self.file.terminal is None and not self._whole:
-            late = int((times <= self._asked).sum())
-            self.disordered = self.disordered or (late > 100 and late > _STRAGGLERS * times.len())
+            self._late += int((times <= self._asked).sum())
+            self.disordered = self._late > _FEW and self._late > _STRAGGLERS * account.rows
 
 
 class Shelf:
