@@ -5,7 +5,7 @@ Event ids and data names: Microsoft's documentation of Security 4616 and 1102, S
 
 import json
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jackstop.formats._iso_stamp import parse
 from jackstop.formats._masking import mask
@@ -118,3 +118,31 @@ class Meanings:
 def _plain(value: object) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     return mask(text[:_LONGEST])
+
+
+def from_fields(said: Mapping[str, Any]) -> Event:
+    """An event from the names of Microsoft's event schema: time, provider, user, EventID, EventRecordID, Channel, Computer, data.
+
+    Raises:
+        Unreadable: it has no time or no number.
+    """
+    stamp = parse(str(said.get("time") or "")[:40].replace(" UTC", "Z"))
+    if stamp is None:
+        raise Unreadable("no SystemTime, expected ISO 8601")
+    code, record = str(said.get("EventID") or ""), str(said.get("EventRecordID") or "")
+    if not code.isascii() or not code.isdigit() or len(code) > 9:
+        raise Unreadable("no EventID, expected a number")
+    return Event(
+        stamp.stamp,
+        _text(said.get("Channel")),
+        _text(said.get("provider")),
+        int(code),
+        _text(said.get("Computer")),
+        int(record) if record.isascii() and record.isdigit() and len(record) < 19 else None,
+        _text(said.get("user")),
+        said.get("data") or {},
+    )
+
+
+def _text(value: object) -> str | None:
+    return mask(value[:400]) if isinstance(value, str) and value else None

@@ -1,0 +1,122 @@
+"""Windows events as XML: one or many `<Event>` elements, as `wevtutil`, Event Viewer and event forwarding write them.
+
+    <Event xmlns="http://schemas.microsoft.com/win/2004/08/events/event"><System><Provider Name="EventLog"/>
+    <EventID>6005</EventID><TimeCreated SystemTime="2026-03-01T02:11:07.1200000Z"/><EventRecordID>4711</EventRecordID>
+    <Channel>System</Channel><Computer>ATM0001</Computer><Security UserID="S-1-5-18"/></System><EventData/></Event>
+
+Source: formats.md §5.2; Microsoft's event schema. Fills windows, operator, feeds as `winlogbeat` does. Elements are framed by
+their tags; a document type or an entity declaration is refused, so no entity is ever expanded.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+from xml.etree import ElementTree
+from xml.sax.saxutils import escape, quoteattr
+
+import orjson
+import polars as pl
+
+from jackstop.formats._iso_stamp import write
+from jackstop.formats._reading import Frame, Reader, RecordReader, Unreadable
+from jackstop.formats._windows_events import Meanings, from_fields
+from jackstop.model.fleet import Reading
+from jackstop.model.tables import Tables
+
+FILLS = ("windows", "operator", "feeds")
+CLOCK = "pc"
+
+_START = re.compile(rb"<Event[\s>]")
+_END = b"</Event>"
+_FORBIDDEN = (b"<!DOCTYPE", b"<!ENTITY")
+_SPACE = re.compile(r"\{[^}]{0,200}\}")
+_NAMESPACE = "http://schemas.microsoft.com/win/2004/08/events/event"
+
+
+class _XmlReader(RecordReader):
+    def __init__(self, reading: Reading) -> None:
+        super().__init__(reading)
+        self._meanings = Meanings(self.rows, gaps=False)
+
+    def frames(self, buffer: bytes, *, final: bool) -> Iterator[Frame]:
+        """Elements from `<Event` to `</Event>`; of several beginnings before one end, the last."""
+        at = 0
+        while (end := buffer.find(_END, at)) >= 0:
+            starts = [m.start() for m in _START.finditer(buffer, at, end)]
+            if starts:
+                yield Frame(starts[-1], end + len(_END))
+            at = end + len(_END)
+
+    def decode(self, record: bytes) -> bool:
+        if any(word in record for word in _FORBIDDEN):
+            raise Unreadable("a document type or entity, expected plain event XML")
+        try:
+            root = ElementTree.fromstring(record)  # noqa: S314 - no DTD can reach it: refused above
+        except (ElementTree.ParseError, ValueError, LookupError):
+            raise Unreadable("not well formed, expected event XML") from None
+        event = from_fields(_fields(root))
+        self.note_time(event.time)
+        self._meanings.add(event)
+        return True
+
+
+def _local(element: ElementTree.Element) -> str:
+    return _SPACE.sub("", element.tag) if isinstance(element.tag, str) else ""
+
+
+def _fields(root: ElementTree.Element) -> dict[str, Any]:
+    """The values of `System`, and `data` of `EventData` or `UserData`."""
+    found: dict[str, Any] = {"data": {}}
+    for part in root:
+        name = _local(part)
+        if name == "System":
+            for child in part:
+                found |= _system(child)
+        elif name == "EventData":
+            for n, child in enumerate(part):
+                found["data"][child.get("Name") or f"param{n + 1}"] = child.text or ""
+        elif name == "UserData":
+            found["data"] |= {_local(e): e.text or "" for e in part.iter() if len(e) == 0}
+    return found
+
+
+def _system(child: ElementTree.Element) -> dict[str, Any]:
+    match _local(child):
+        case "Provider":
+            return {"provider": child.get("Name") or child.get("EventSourceName")}
+        case "TimeCreated":
+            return {"time": child.get("SystemTime")}
+        case "Security":
+            return {"user": child.get("UserID")}
+        case "EventID" | "EventRecordID" | "Channel" | "Computer" as name:
+            return {name: (child.text or "").strip()}
+    return {}
+
+
+def sniff(head: bytes, name: str) -> int:
+    """Whether an `<Event` of Microsoft's schema stands near the beginning."""
+    start = head[:4096]
+    if not _START.search(start):
+        return 0
+    return 97 if b"schemas.microsoft.com/win" in start else 50
+
+
+def reader(reading: Reading) -> Reader:
+    """A reader at the beginning of a source."""
+    return _XmlReader(reading)
+
+
+def encode(tables: Tables, reading: Reading) -> bytes:
+    """Rows of `windows` as elements, one a line, in time order."""
+    out = []
+    frame = tables.windows.sort("time", maintain_order=True).with_columns(pl.col("time").to_physical())
+    columns = ("time", "terminal", "channel", "provider", "code", "computer", "record_id", "user", "data")
+    for time, terminal, channel, provider, code, computer, record, user, data in frame.select(columns).iter_rows():
+        system = [f"<Provider Name={quoteattr(provider or '')}/><EventID>{code}</EventID>"]
+        system.append(f"<TimeCreated SystemTime={quoteattr(write(time, 6))}/>")
+        system.append(f"<EventRecordID>{record}</EventRecordID>" if record is not None else "")
+        system.append(f"<Channel>{escape(channel or '')}</Channel><Computer>{escape(computer or terminal or '')}</Computer>")
+        system.append(f"<Security UserID={quoteattr(user)}/>" if user else "")
+        items = "".join(f"<Data Name={quoteattr(k)}>{escape(str(v))}</Data>" for k, v in orjson.loads(data or "{}").items())
+        out.append(f'<Event xmlns="{_NAMESPACE}"><System>{"".join(system)}</System><EventData>{items}</EventData></Event>')
+    return ("\n".join(out) + "\n").encode() if out else b""
