@@ -29,6 +29,8 @@ STEPS = (
 )
 REQUESTED, DISPENSED, FAILED, INCOMPLETE, SHOWN, TAKEN, RETRACTED, REJECTED, RESET = range(9)
 _NEVER = np.int64(2**62)
+_EXPOSED = (-321, -322)
+"""Results of a present that failed with notes within reach (WFS_ERR_CDM_PRERRORITEMS, PRERRORUNKNOWN)."""
 
 
 @njit(cache=True)
@@ -115,8 +117,10 @@ def walk(cash: pl.DataFrame, settings: Settings) -> pl.DataFrame:
     Args:
         cash: rows with `at` (µs), the table's columns, and `amount` filled where it can be.
     """
+    succeeded = pl.col("result").is_null() | (pl.col("result") == 0) | pl.col("activity").is_in(["dispense-failed", "incomplete"])
+    exposed = (pl.col("activity") == "presented") & pl.col("result").is_in(_EXPOSED)
     moving = (
-        cash.filter(pl.col("activity").is_in(STEPS))
+        cash.filter(pl.col("activity").is_in(STEPS) & (succeeded | exposed))
         .sort("terminal", "layer", "at", "source", "record_offset", "event_id")
         .with_columns(
             step=pl.col("activity").cast(pl.String).replace_strict(list(STEPS), range(len(STEPS)), return_dtype=pl.Int64),
