@@ -112,7 +112,7 @@ def test_a_format_is_told_from_content_and_packed_files_are_unpacked(root):
 def test_a_bad_line_of_visits_is_a_warning_with_its_line(root):
     header = "terminal,kind,work_order,start,end,people,permits,expected_in,expected_out"
     good = "ATM-1,cit,W1,2026-03-01T10:00:00Z,2026-03-01T11:00:00Z,x,open-safe,,"
-    (root / "visits.csv").write_text(f"{header}\n{good}\nATM-1,party,W2,2026-03-01T10:00:00Z,2026-03-01T11:00:00Z,x,open-safe,,\n")
+    (root / "visits.csv").write_text(f"{header}\n{good}\n{good.replace('cit', 'party')}\n")
     loaded = bundle.load(root)
     assert loaded.visits["work_order"].to_list() == ["W1"]
     assert loaded.warnings[0].startswith("visits.csv:3:")

@@ -42,7 +42,7 @@ def detect(view: View) -> pl.DataFrame:
 TESTS = (
     Case(
         "three approvals and no cash",
-        (*HEARTBEAT, *paid(-60, 500), reply(60, 2_000, rrn="1"), reply(120, 3_000, rrn="2"), reply(180, 4_000, rrn="3")),
+        (*HEARTBEAT, *paid(-900, 500), reply(60, 2_000, rrn="1"), reply(120, 3_000, rrn="2"), reply(180, 4_000, rrn="3")),
         fires=True,
     ),
     Case("one approval and no cash", (*HEARTBEAT, *paid(-60, 500), reply(60, 2_000, rrn="1")), fires=False),

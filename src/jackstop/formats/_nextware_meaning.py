@@ -77,14 +77,15 @@ class Meaning:
         if found is None or found.group(2) is None:
             return False
         kind, code = found.group(1), int(found.group(2))
-        said = pairs(record.payload)
+        listed = code in {303, 304} and kind != "EXECUTE"
+        said = pairs(record.payload.split("lpBuffer", 1)[0] if listed else record.payload)
         who = (number(said.get("hService")), number(said.get("RequestID")))
         stamp = said.get("tsTimestamp")
         if kind == "EXECUTE":
             return self._completed(code, who, said) if self._first(kind, code, *who, within=_AGAIN) else True
         if kind == "GETINFO":
             return self._told(code, record.payload, said, stamp)
-        if not self._first(kind, code, stamp, said.get("usNumber"), said.get("wPortIndex")):
+        if not self._first(kind, code, stamp, record.payload[-400:] if listed else said.get("wPortIndex")):
             return True
         if kind == "SYSTEM_EVENT":
             return self._system(code, said)

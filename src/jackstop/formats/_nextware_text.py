@@ -65,7 +65,8 @@ def record(raw: bytes) -> Record:
     text = body[:-4].decode("latin-1") if whole or body[-4:] == size else body.decode("latin-1")
     if not text[:10].isdigit() or not text[:10].isascii():
         raise Unreadable("no record number, expected ten digits")
-    fields, at = [], 10
+    fields: list[str] = []
+    at = 10
     while len(fields) < _FIELDS:
         told = text[at : at + 4]
         if len(told) < 4 or not (told.isascii() and told.isdigit()):
@@ -75,7 +76,8 @@ def record(raw: bytes) -> Record:
         if len(fields) == _FIELDS and len(text) != at:
             fields[-1] = text[at - int(told) :]
             whole = False
-    return Record(int(text[:10]), *fields, whole)
+    device, layer, date, clock, category, method, payload = fields
+    return Record(int(text[:10]), device, layer, date, clock, category, method, payload, whole)
 
 
 def pairs(payload: str) -> dict[str, str]:

@@ -11,6 +11,7 @@ the ten-digit record number). Several layers log one event: the service provider
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from jackstop.formats import _nextware_text as text
 from jackstop.formats._localtime import Zone, naive
@@ -49,7 +50,7 @@ class _NextwareReader(RecordReader):
             self.sequence(said.sequence, self._number, time)
         self._number = said.sequence
         quality = (0 if said.whole else _PARTIAL) | (_AMBIGUOUS if self._zone.ambiguous else 0)
-        extra = {"sequence": said.sequence, "quality": quality, "time_uncertainty": 1000}
+        extra: dict[str, Any] = {"sequence": said.sequence, "quality": quality, "time_uncertainty": 1000}
         if caller := _caller(said.device):
             extra["caller"] = caller
         return self._meaning.say(said, time, extra)

@@ -1,7 +1,6 @@
 """Summer time ends: local stamps go through the same hour twice while customers come."""
 
 from collections.abc import Sequence
-
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
