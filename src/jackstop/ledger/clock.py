@@ -139,6 +139,7 @@ class Clocks:
         Args:
             anchors: terminal, clock, when (step-corrected µs), amount: orders to dispense.
             replies: terminal, when, amount: approvals.
+                Pairs that scatter widely are chance ones (a clock off by more than `pairing`): such an estimate counts none.
             span: pairs are made for anchors in (after, up to]; both frames reach twice `pairing` beyond it.
             settings: `pairing`, `pairs` and the bounds of the spread.
         """
@@ -161,7 +162,7 @@ class Clocks:
             since=pl.col("anchor") + lag,
             offset=pl.Series(offset) - settings.nominal,
             spread=pl.Series(spread),
-            pairs=pl.Series(count, dtype=pl.Int32),
+            pairs=pl.when(pl.Series(spread) < settings.spread_cap).then(pl.Series(count, dtype=pl.Int32)).otherwise(0),
             epoch="epoch",
         )
         news = pairs.select("terminal", "clock", since=pl.col("anchor") + lag)

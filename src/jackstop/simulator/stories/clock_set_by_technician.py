@@ -1,4 +1,4 @@
-"""A technician with an order sets a clock that was seven minutes off."""
+"""A technician with an order sets a clock that was two minutes off."""
 
 from collections.abc import Sequence
 
@@ -17,12 +17,12 @@ def play(scene: Scene, machines: Sequence[Machine], told: Told) -> None:
     machine = machines[0]
     time = scene.day(machine)
     begun(scene, machines, told, time, 15 * MINUTE)
-    machine.offset += 7 * MINUTE
+    machine.offset = 2 * MINUTE
     scene.visit(machine, "software", time - 15 * MINUTE, time + 30 * MINUTE, ("open-cabinet", "supervisor", "software"))
 
     def act(m: Machine, at: int) -> None:
         moves.door(m, at, "opened")
-        set_clock(m, at + 3 * MINUTE, -7 * MINUTE)
+        set_clock(m, at + 3 * MINUTE, -2 * MINUTE)
         moves.door(m, at + 6 * MINUTE, "closed")
 
     scene.at(machine, time, act)
