@@ -233,30 +233,34 @@ class Clocks:
 
 
 def _mutual(anchors: pl.DataFrame, replies: pl.DataFrame, settings: Settings) -> pl.DataFrame:
-    """Dispenses and replies of the same amount that are each other's nearest within the pairing window."""
-    left = anchors.select("terminal", "clock", "amount", anchor="when").unique().sort("anchor")
-    right = replies.select("terminal", "amount", reply="when").unique().sort("reply")
-    there = left.join_asof(
-        right,
+    """Dispenses and replies of the same amount that have each other and nobody else within the pairing window.
+
+    Where customers ask for equal amounts one after the other, the nearest reply may be the neighbour's: no pair is made.
+    """
+    group = ["terminal", "clock", "amount"]
+    left = anchors.select("terminal", "clock", "amount", anchor="when").unique().sort(*group, "anchor")
+    right = replies.select("terminal", "amount", reply="when").unique().sort("terminal", "amount", "reply")
+    apart = pl.col("reply") - pl.col("reply").shift(1).over("terminal", "amount")
+    right = right.filter((apart > settings.view_fold).fill_null(value=True))
+    near = settings.pairing
+
+    def alone(column: str, of: list[str]) -> tuple[pl.Expr, pl.Expr]:
+        return pl.col(column).shift(1).over(of).alias("before"), pl.col(column).shift(-1).over(of).alias("behind")
+
+    right = right.with_columns(*alone("reply", ["terminal", "amount"]))
+    there = left.with_columns(*(e.name.prefix("own_") for e in alone("anchor", group))).sort("anchor")
+    joined = there.join_asof(
+        right.sort("reply"),
         left_on="anchor",
         right_on="reply",
         by=["terminal", "amount"],
         strategy="nearest",
-        tolerance=settings.pairing,
+        tolerance=near,
         check_sortedness=False,
     ).filter(pl.col("reply").is_not_null())
-    asked = there.select("terminal", "clock", "amount", "reply").unique().sort("reply")
-    back = asked.join_asof(
-        left.with_columns(nearest="anchor"),
-        left_on="reply",
-        right_on="anchor",
-        by=["terminal", "clock", "amount"],
-        strategy="nearest",
-        check_sortedness=False,
-    )
-    both = there.join(
-        back.select("terminal", "clock", "amount", "reply", anchor="nearest"),
-        on=["terminal", "clock", "amount", "reply", "anchor"],
-        how="semi",
-    )
+    lonely = [(pl.col(a) - pl.col(b)).abs() > near for a, b in _OTHERS]
+    both = joined.filter(pl.all_horizontal(e.fill_null(value=True) for e in lonely))
     return both.with_columns(delta=pl.col("anchor") - pl.col("reply")).sort("anchor", "terminal", "clock", "amount")
+
+
+_OTHERS = (("before", "anchor"), ("behind", "anchor"), ("own_before", "reply"), ("own_behind", "reply"))
