@@ -71,7 +71,9 @@ class State:
     @classmethod
     def begin(cls, setup: Setup) -> "State":
         """The state before the first row."""
-        first = intake.Intake({}, Clocks.unknown(), values.declared(setup.fleet), identity.NOBODY)
+        first = intake.Intake(
+            {}, Clocks.unknown(), values.declared(setup.fleet), identity.NOBODY, intake.latest(pl.DataFrame(schema=intake.MARKS))
+        )
         return cls(BEGINNING, first, ledger.Book.empty(), pl.DataFrame(schema=disks.KNOWN), pl.DataFrame())
 
 
@@ -143,9 +145,10 @@ def _take_in(setup: Setup, state: State, tables: Tables, watermark: int) -> tupl
     due, history = intake.worth(due, admitted.history)
     clocks = admitted.clocks.told(due["feeds"], setup.settings) if "feeds" in due else admitted.clocks
     clocks = _learn(setup, state, due, clocks, watermark)
-    dated = intake.date(due, clocks, setup.context, state.watermark)
+    marks = intake.begun(due, admitted.marks)
+    dated = intake.date(due, clocks, setup.context, state.watermark, marks)
     clocks = clocks.forget(watermark - setup.settings.recall)
-    return replace(admitted, clocks=clocks, history=history), dated
+    return replace(admitted, clocks=clocks, history=history, marks=intake.latest(marks)), dated
 
 
 def _learn(setup: Setup, state: State, due: intake.Frames, clocks: Clocks, watermark: int) -> Clocks:

@@ -14,6 +14,7 @@ from jackstop.formats._reading import Rows, Unreadable
 _LONGEST = 4000
 _FIELDS = 200
 _REMEMBERED = 4096
+_NAMED = ("channel", "provider", "computer", "user")
 _NEAR_BOOT = 120_000_000
 _CLEARED = {("Security", 1102), ("System", 104)}
 _STEPS = {"Security": (4616, ("PreviousTime", "NewTime")), "System": (1, ("OldTime", "NewTime"))}
@@ -50,8 +51,9 @@ class Meanings:
         """
         if not 0 <= event.code < 2**31:
             raise Unreadable(f"event id {event.code}, expected one of Windows")
+        event = event._replace(**{n: mask(v[:400]) for n in _NAMED if (v := getattr(event, n))})
         name = {"terminal": event.computer, "naming": "hostname"} if event.computer else {}
-        data = {k[:80]: _plain(v) for k, v in list(event.data.items())[:_FIELDS]}
+        data = {mask(k[:80]): _plain(v) for k, v in list(event.data.items())[:_FIELDS]}
         self._rows.add(
             "windows",
             event.time,

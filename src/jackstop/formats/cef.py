@@ -55,7 +55,7 @@ class _CefReader(RecordReader):
         self.note_time(time)
         if meaning is None:
             return False
-        account, named = _first(fields, _ACCOUNTS) or _labelled(fields), _first(fields, _HOSTS) or host
+        account, named = _first(fields, _ACCOUNTS) or _labelled(fields), _first(fields, _HOSTS) or (mask(host) if host else None)
         who = {"terminal": account, "naming": "alarm_account"} if account else {"terminal": named, "naming": "hostname"}
         self.rows.add(
             "cabinet",
@@ -107,20 +107,20 @@ def _cef(body: str) -> tuple[str | None, dict[str, str]]:
     if len(parts) <= _FIELDS - 1:
         raise Unreadable("CEF header cut short, expected seven fields")
     keys = list(_EXTENSION.finditer(parts[7])) if len(parts) > _FIELDS else []
-    ends = [k.start() for k in keys[1:]] + [len(parts[7]) if keys else 0]
+    ends = [k.start() for k in keys[1:]] + [len(parts[7])] if keys else []
     fields = {k.group(1): parts[7][k.end() : e].strip().replace("\\=", "=") for k, e in zip(keys, ends, strict=True)}
     return f"{parts[5]} {parts[4]}", fields
 
 
 def _first(fields: Mapping[str, str], names: tuple[str, ...]) -> str | None:
-    return next((fields[n][:64] for n in names if fields.get(n)), None)
+    return next((mask(fields[n][:64]) for n in names if fields.get(n)), None)
 
 
 def _labelled(fields: Mapping[str, str]) -> str | None:
     """A custom string that is labelled as the account."""
     for n in range(1, 7):
         if fields.get(f"cs{n}Label", "").lower() in {"account", "alarm account"}:
-            return fields.get(f"cs{n}", "")[:64] or None
+            return mask(fields.get(f"cs{n}", "")[:64]) or None
     return None
 
 

@@ -19,6 +19,7 @@ LAST = {
     "basis": pl.String,
     "key": pl.String,
     "last_at": pl.Int64,
+    "last_when": pl.Int64,
     "last_count": pl.Int64,
     "value": pl.Int64,
 }
@@ -35,7 +36,8 @@ def falls(units: pl.DataFrame, last: pl.DataFrame, history: pl.DataFrame) -> tup
     """What each snapshot says left the cassettes since the one before.
 
     Args:
-        units: complete counter rows with `at`, later than any in `last`.
+        units: complete counter rows with `at`, and `when` (the source's own order: `at` may leap when a clock is learnt).
+            Rows older than the last known count tell nothing new.
         last: the last count known of each unit. history: denominations (see `values`).
             Notes a unit gave to the reject bin are still inside: they count as not fallen.
 
@@ -52,16 +54,20 @@ def falls(units: pl.DataFrame, last: pl.DataFrame, history: pl.DataFrame) -> tup
     counted = _worth(counted, history).filter(pl.col("value").is_not_null() & pl.col("key").is_not_null())
     if not counted.height:
         return _NOTHING, last
-    order = counted.sort("terminal", "basis", "key", "at", "record_offset", "event_id")
     same = ["terminal", "basis", "key"]
-    joined = order.join(last.select(*same, "last_at", "last_count"), on=same, how="left", maintain_order="left")
+    order = counted.sort(*same, "when", "record_offset", "event_id")
+    joined = order.join(last.select(*same, "last_at", "last_when", "last_count"), on=same, how="left", maintain_order="left")
+    joined = joined.filter((pl.col("when") >= pl.col("last_when")).fill_null(value=True))
     previous = pl.coalesce(pl.col("count").shift(1).over(same), "last_count")
     moved = joined.with_columns(
         fall=((previous - pl.col("count")) * pl.col("value")).fill_null(0),
         prev_at=pl.coalesce(pl.col("at").shift(1).over(same), "last_at", "at"),
     )
-    newest = order.group_by(same, maintain_order=True).agg(
-        last_at=pl.col("at").last(), last_count=pl.col("count").last(), value=pl.col("value").last()
+    newest = joined.group_by(same, maintain_order=True).agg(
+        last_at=pl.col("at").last(),
+        last_when=pl.col("when").last(),
+        last_count=pl.col("count").last(),
+        value=pl.col("value").last(),
     )
     kept = last.join(newest.select(same), on=same, how="anti")
     return _summed(moved), pl.concat([kept, newest.select(list(LAST))])

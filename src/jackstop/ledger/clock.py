@@ -175,7 +175,7 @@ class Clocks:
         """Rows with `at`, `offset`, `spread` and `known` (whether the clock was known).
 
         Args:
-            frame: rows with terminal, clock and `when` (step-corrected µs).
+            frame: rows with terminal, clock, `when` (step-corrected µs) and `ref`: the instant whose estimate serves the row.
             lag: µs an estimate must be older than its row.
             settings: `known_after`, `spread_floor`.
 
@@ -206,10 +206,10 @@ class Clocks:
             "since"
         )
         return (
-            self._epoch(frame.with_row_index("_row"), "when")
-            .join_asof(own, left_on="when", right_on="since", by=["terminal", "clock"], check_sortedness=False)
+            self._epoch(frame.with_row_index("_row"), "ref")
+            .join_asof(own, left_on="ref", right_on="since", by=["terminal", "clock"], check_sortedness=False)
             .drop("since")
-            .join_asof(anyone, left_on="when", right_on="since", by="terminal", check_sortedness=False)
+            .join_asof(anyone, left_on="ref", right_on="since", by="terminal", check_sortedness=False)
             .sort("_row")
             .with_columns(
                 offset=pl.when(~host).then(pl.coalesce("own", "shared")),

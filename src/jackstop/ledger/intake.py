@@ -12,16 +12,18 @@ from jackstop.model.tables import Tables
 
 _ADDED = ("clock", "latency", "group", "when", "at", "offset", "spread", "known", "arrival")
 Frames = dict[str, pl.DataFrame]
+MARKS = {"terminal": pl.String, "clock": pl.String, "mark": pl.Int64}
 
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """What intake remembers: rows not yet due, clocks, denominations, and the names nobody answers to."""
+    """What intake remembers: rows not yet due, clocks, denominations, the names nobody answers to, each clock's last order."""
 
     waiting: Frames
     clocks: Clocks
     history: pl.DataFrame
     strangers: pl.DataFrame
+    marks: pl.DataFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +97,39 @@ def worth(due: Frames, history: pl.DataFrame) -> tuple[Frames, pl.DataFrame]:
     return out, history
 
 
-def date(due: Frames, clocks: Clocks, context: Context, before: int) -> Frames:
-    """Rows with `at`, `offset`, `spread`, `known` and `arrival`; a row that comes too late arrives just after `before`."""
+def begun(due: Frames, marks: pl.DataFrame) -> pl.DataFrame:
+    """Where movements begin by their own clocks (terminal, clock, mark in µs): orders in traces, sessions in journals."""
+    cash = due.get("cash")
+    if cash is None or not cash.height:
+        return marks
+    order = (pl.col("clock") == "trace") & (pl.col("activity") == "dispense-requested")
+    session = (pl.col("clock") == "journal") & (pl.col("activity") == "session-start")
+    fresh = cash.filter(order | session).select("terminal", "clock", mark="when")
+    return pl.concat([marks, fresh.cast(MARKS)]).sort("mark")  # type: ignore[arg-type]
+
+
+def latest(marks: pl.DataFrame) -> pl.DataFrame:
+    """The last mark of each clock."""
+    return marks.group_by("terminal", "clock", maintain_order=True).agg(pl.col("mark").max())
+
+
+def date(due: Frames, clocks: Clocks, context: Context, before: int, marks: pl.DataFrame) -> Frames:
+    """Rows with `at`, `offset`, `spread`, `known` and `arrival`; a row that comes too late arrives just after `before`.
+
+    All rows of one movement are dated by one estimate, the one known at its beginning, or they would be torn apart.
+    """
     lag = context.latency + context.settings.skew
     dated: Frames = {}
     for name, frame in due.items():
-        placed = clocks.apply(frame, lag, context.settings)
+        marked = (
+            frame.with_row_index("_nth")
+            .sort("when")
+            .join_asof(marks, left_on="when", right_on="mark", by=["terminal", "clock"], check_sortedness=False)
+            .sort("_nth")
+        )
+        near = pl.col("when") - pl.col("mark") <= context.settings.closing
+        referred = marked.with_columns(ref=pl.when(near).then("mark").otherwise("when")).drop("_nth", "mark")
+        placed = clocks.apply(referred, lag, context.settings).drop("ref")
         said = pl.col("observed").to_physical()
         arrival = pl.max_horizontal(pl.coalesce(said, pl.col("at") + pl.col("latency")), pl.lit(before + 1))
         dated[name] = placed.with_columns(arrival=arrival)
