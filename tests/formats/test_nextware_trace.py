@@ -156,6 +156,8 @@ def test_what_is_written_is_read_again(table, columns):
     assert reader.tally.refused == 0
     then = pl.col("time").dt.truncate("1ms")
     wrote = TABLES[table].with_columns(then).sort("time", maintain_order=True)
+    if table == "cash":  # a retract does not say how much it drew back
+        wrote = wrote.with_columns(amount=pl.when(pl.col("activity") != "retracted").then("amount"))
     assert back[table].select("time", *columns).equals(wrote.select("time", *columns))
 
 

@@ -151,15 +151,15 @@ def build(rows: pl.DataFrame) -> pl.DataFrame:
     """Episodes from rows marked by `walk`: one each, in the order of terminal, layer and time.
 
     Returns:
-        id (of the row that opened it), terminal, layer, source, clock, at, offset, spread, known, arrival, currency, requested,
-        picked_said, failed, completed (µs or null), presented, taken, retracted, rejected (µs or null),
+        id (of the row that opened it), terminal, layer, source, clock, at, when, offset, spread, known, arrival, currency,
+        requested, picked_said, failed, completed (µs or null), presented, taken, retracted, rejected (µs or null),
         presented_said, retracted_said, caller, session, token, token_amount, token_none, result, below (id).
     """
     step, first, last = pl.col("step"), _first, _last
     episodes = rows.group_by("episode", maintain_order=True).agg(
         *(
             pl.col(c).first()
-            for c in ("terminal", "layer", "source", "clock", "at", "offset", "spread", "known", "arrival", "below")
+            for c in ("terminal", "layer", "source", "clock", "at", "when", "offset", "spread", "known", "arrival", "below")
         ),
         pl.col("event_id").first().alias("id"),
         pl.col("currency").drop_nulls().first(),
@@ -236,14 +236,20 @@ _OUTCOMES = ("presented", "taken", "retracted", "rejected")
 def primary(episodes: pl.DataFrame, settings: Settings) -> pl.DataFrame:
     """Episodes without those the application tells of and the device tells of too.
 
-    The device's account of a movement begins at most half a minute before the application's and at most `early` after.
+    The device's account of a movement begins at most half a minute before the application's and at most `early` after; by
+    the corrected clocks, or by the stamps themselves, for one PC stamps both.
     """
-    device = episodes.filter(pl.col("layer") == "device").select("terminal", device_at="at").sort("device_at")
+    device = episodes.filter(pl.col("layer") == "device")
     if not device.height:
         return episodes
-    believed = episodes.filter(pl.col("layer") == "application").with_columns(_limit=pl.col("at") + settings.early)
-    placed = believed.sort("_limit").join_asof(
-        device, left_on="_limit", right_on="device_at", by="terminal", check_sortedness=False
-    )
-    alone = placed.filter(pl.col("device_at").is_null() | (pl.col("device_at") < pl.col("at") - settings.completion // 2))
-    return pl.concat([episodes.filter(pl.col("layer") == "device"), alone.select(episodes.columns)])
+    alone = episodes.filter(pl.col("layer") == "application")
+    for clock in ("at", "when"):
+        told = device.select("terminal", device_at=clock).sort("device_at")
+        placed = (
+            alone.with_columns(_limit=pl.col(clock) + settings.early)
+            .sort("_limit")
+            .join_asof(told, left_on="_limit", right_on="device_at", by="terminal", check_sortedness=False)
+        )
+        apart = pl.col("device_at").is_null() | (pl.col("device_at") < pl.col(clock) - settings.completion // 2)
+        alone = placed.filter(apart).select(episodes.columns)
+    return pl.concat([device, alone])
