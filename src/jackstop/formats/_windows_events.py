@@ -14,7 +14,6 @@ from jackstop.formats._reading import Rows, Unreadable
 _LONGEST = 4000
 _FIELDS = 200
 _REMEMBERED = 4096
-_NAMED = ("channel", "provider", "computer", "user")
 _NEAR_BOOT = 120_000_000
 _CLEARED = {("Security", 1102), ("System", 104)}
 _STEPS = {"Security": (4616, ("PreviousTime", "NewTime")), "System": (1, ("OldTime", "NewTime"))}
@@ -51,7 +50,9 @@ class Meanings:
         """
         if not 0 <= event.code < 2**31:
             raise Unreadable(f"event id {event.code}, expected one of Windows")
-        event = event._replace(**{n: mask(v[:400]) for n in _NAMED if (v := getattr(event, n))})
+        event = event._replace(
+            channel=_text(event.channel), provider=_text(event.provider), computer=_text(event.computer), user=_text(event.user)
+        )
         name = {"terminal": event.computer, "naming": "hostname"} if event.computer else {}
         data = {mask(k[:80]): _plain(v) for k, v in list(event.data.items())[:_FIELDS]}
         self._rows.add(

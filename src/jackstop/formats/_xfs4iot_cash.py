@@ -47,7 +47,7 @@ def minor_units(value: int | float, currency: str) -> int:
     scaled = value * 10 ** exponent(currency)
     if not 0 <= scaled <= _MOST:
         raise Unreadable("amount out of range")
-    return round(scaled)
+    return int(round(scaled))
 
 
 def money(told: Amounts | None) -> tuple[str | None, int | None, str | None]:

@@ -221,7 +221,7 @@ class Safe(_Part):
 class Status(Payload):
     """Common.Status completion and Common.StatusChangedEvent: parts by interface; the unread ones tell whose it is."""
 
-    status: object = None
+    status: object = None  # type: ignore[assignment]
     common: CommonStatus | None = None
     auxiliaries: dict[str, object] | None = None
     vendor_mode: Service | None = None

@@ -3,7 +3,7 @@
 Faster than a dict per row (`_reading.Rows`) and equal to it in what it gives; the schemas are those of `model/tables.py`.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -47,7 +47,7 @@ class UnitRow(NamedTuple):
     currency: str | None
     value: int | None
     initial: int | None
-    count: int | None
+    count: int | None  # type: ignore[assignment]
     rejected: int | None
     dispensed: int | None
     presented: int | None
@@ -80,7 +80,7 @@ class FeedRow(NamedTuple):
 
     record: int
     activity: str
-    count: int
+    count: int  # type: ignore[assignment]
     before: int | None = None
     after: int | None = None
     detail: str | None = None
@@ -133,7 +133,13 @@ class Batch:
 
     def take(self) -> Tables:
         """The rows collected since the last call, as Tables."""
-        listed = {"cash": self.cash, "units": self.units, "cabinet": self.cabinet, "operator": self.operator, "feeds": self.feeds}
+        listed: dict[str, list[Any]] = {
+            "cash": self.cash,
+            "units": self.units,
+            "cabinet": self.cabinet,
+            "operator": self.operator,
+            "feeds": self.feeds,
+        }
         filled = {n: list(zip(*rows, strict=True)) for n, rows in listed.items() if rows}
         fields = {n: rows[0]._fields for n, rows in listed.items() if rows}
         if not filled:

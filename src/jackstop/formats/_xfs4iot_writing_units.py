@@ -35,7 +35,7 @@ class Counted(NamedTuple):
     currency: str | None
     value: int | None
     initial: int | None
-    count: int | None
+    count: int | None  # type: ignore[assignment]
     rejected: int | None
     dispensed: int | None
     presented: int | None

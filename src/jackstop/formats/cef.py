@@ -1,6 +1,6 @@
 """Door, tamper and alarm messages: syslog (RFC 3164, RFC 5424) carrying CEF or plain words, as alarm panels send them.
 
-    <132>1 2026-03-01T02:11:07.120Z panel1 alarm - - - CEF:0|Panel|Alarm|1|cabinet_door_open|Cabinet door OPEN|7|cs1=1234 cs1Label=account
+    <132>1 2026-03-01T02:11:07.120Z panel1 alarm - - - CEF:0|Panel|Alarm|1|door_open|Cabinet door OPEN|7|cs1=1234 cs1Label=account
     <132>1 2026-03-01T02:11:09Z ATM0001 monitor - - - Safe door CLOSED
     <132>Mar  1 02:11:09 ATM0001 CEF:0|Panel|Alarm|1|tamper|Tamper ALARM|9|rt=1772331069000
 

@@ -17,5 +17,5 @@ def play(scene: Scene, machines: Sequence[Machine], told: Told) -> None:
     first = scene.night(machine)
     for time in (*range(first, scene.start, -DAY), *range(first + DAY, scene.end - 30 * MINUTE, DAY)):
         begun(scene, machines, told, time, 8 * MINUTE)
-        scene.at(machine, time, lambda m, at: service.restart(m, at))
+        scene.at(machine, time, service.restart)
     told.start, told.end = scene.start, scene.end
