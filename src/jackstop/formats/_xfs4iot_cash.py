@@ -47,7 +47,8 @@ def minor_units(value: int | float, currency: str) -> int:
     scaled = value * 10 ** exponent(currency)
     if not 0 <= scaled <= _MOST:
         raise Unreadable("amount out of range")
-    return int(round(scaled))
+    worth: int = round(scaled)
+    return worth
 
 
 def money(told: Amounts | None) -> tuple[str | None, int | None, str | None]:
