@@ -123,3 +123,17 @@ def test_nothing_is_said_twice():
     found, verdicts = replay(trial.tables(rows), [START + s * SECOND for s in range(0, 4 * 3600, 60)])
     assert len({f.id for f in found}) == len(found)
     assert verdicts.filter(pl.col("verdict") == "explained")["id"].n_unique() == 10
+
+
+def test_a_clock_set_back_at_one_machine_moves_no_other_machine_of_the_same_source():
+    def event(at: float, terminal: str) -> object:
+        return row("windows", at, "winlogbeat", terminal=terminal, channel="System", code=6005, data="{}")
+
+    fleet = trial.fleet().model_copy(
+        update={"terminal": (*trial.fleet().terminal, trial.fleet().terminal[0].model_copy(update={"id": "B"}))}
+    )
+    setup = engine.Setup.of(fleet, (Stream("winlogbeat", "winlogbeat", 0, None),), VISITS.empty(), TUNED)
+    tables = trial.tables([event(7200, trial.TERMINAL), event(7300, "B"), event(3600, trial.TERMINAL), event(7400, "B")])
+    _, out = engine.advance(setup, engine.State.begin(setup), tables, END)
+    placed = out.rows["windows"].sort("record_offset")
+    assert [(t - START) // SECOND for t in placed["at"]] == [7200, 7300, 7200, 7400]

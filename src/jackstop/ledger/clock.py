@@ -100,7 +100,8 @@ class Clocks:
         """How far each row's clock had been set back by then, as column `stepped` (µs).
 
         Args:
-            rows: source and time of rows a terminal's clock stamped, in reading order of each source.
+            rows: source (one of each terminal, where a source has several) and time of rows a terminal's clock stamped, in
+                reading order of each source.
             settings: `step`.
         """
         if not rows.height:

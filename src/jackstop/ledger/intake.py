@@ -68,7 +68,13 @@ def _step(tables: Tables, clocks: Clocks, context: Context) -> tuple[Frames, Clo
     own = [
         frame.with_row_index("_row")
         .filter((pl.col("clock") != "host") & (pl.col("time").to_physical() > 0))
-        .select("source", "time", "record_offset", "_row", table=pl.lit(name))
+        .select(
+            "time",
+            "record_offset",
+            "_row",
+            source=pl.concat_str("source", pl.col("terminal").fill_null(""), separator="\n"),
+            table=pl.lit(name),
+        )
         for name, frame in placed.items()
         if name != "feeds"
     ]
