@@ -54,7 +54,7 @@ def test_a_token_is_kept_as_a_short_hash_with_its_value():
     got = read(data)[1].tables.cash
     assert got["token_amount"].to_list() == [8000]
     assert len(got["token"][0]) < 40
-    assert "ABABAB" not in got.write_ndjson()
+    assert "ABABAB" not in got.select(pl.selectors.string()).write_ndjson()
 
 
 def test_a_dispense_accepted_without_a_token_says_so():
@@ -73,7 +73,7 @@ def test_doors_and_the_operator_switch_are_told():
 
 
 def test_a_message_without_a_time_is_refused_and_visible():
-    data = json.dumps({"header": {"type": "command", "name": "CashDispenser.Present"}, "payload": {}}).encode() + b"\n"
+    data = json.dumps({"header": {"type": "command", "name": "CashDispenser.Dispense"}, "payload": {}}).encode() + b"\n"
     reader, got = read(data)
     assert reader.tally.refused == 1
     assert got.tables.feeds["activity"].to_list() == ["refused"]

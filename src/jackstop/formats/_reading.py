@@ -162,6 +162,8 @@ class RecordReader(ABC):
         self._buffer = b""
         self._offset = 0
         self._recent: dict[bytes, None] = {}
+        self._refusals: list[Refusal] = []
+        self._at = (0, 0)
         self._last_time = 0
 
     @abstractmethod
@@ -196,15 +198,15 @@ class RecordReader(ABC):
     def feed(self, chunk: bytes, *, final: bool = False) -> Decoded:
         """Rows of the records that these bytes complete. See `Reader.feed`."""
         buffer = self._buffer + chunk if self._buffer else chunk
-        refusals: list[Refusal] = []
+        self._refusals = refusals = []
         done = 0
         for start, end in self.frames(buffer, final=final):
             self.tally.skipped_bytes += len(buffer[done:start].strip())
-            self._one(buffer[start:end], self._offset + start, refusals)
+            self._one(buffer[start:end], self._offset + start)
             done = end
         rest = len(buffer) - done if buffer[done:].strip() else 0
         if rest and (final or rest > MAX_RECORD):
-            self._refuse(Refusal(self._offset + done, rest, _LEFT[final]), buffer[done:], refusals)
+            self._refuse(Refusal(self._offset + done, rest, _LEFT[final]), buffer[done:])
             done = len(buffer)
         self._buffer = buffer[done:]
         self._offset += done
@@ -212,11 +214,11 @@ class RecordReader(ABC):
             self.finish()
         return Decoded(self.rows.take(), refusals)
 
-    def _one(self, raw: bytes, offset: int, refusals: list[Refusal]) -> None:
+    def _one(self, raw: bytes, offset: int) -> None:
         self.tally.records += 1
         digest = sha256(raw).digest()
         if len(raw) > MAX_RECORD:
-            self._refuse(Refusal(offset, len(raw), f"longer than {MAX_RECORD} bytes"), raw, refusals)
+            self._refuse(Refusal(offset, len(raw), f"longer than {MAX_RECORD} bytes"), raw)
             return
         key = self.natural_key(raw, digest)
         if key in self._recent:
@@ -225,20 +227,28 @@ class RecordReader(ABC):
         self._recent[key] = None
         if len(self._recent) > REMEMBERED:
             del self._recent[next(iter(self._recent))]
+        self._at = (offset, len(raw))
         self.rows.at(offset, raw, digest, key)
         try:
             understood = self.decode(raw)
         except Unreadable as fault:
-            self._refuse(Refusal(offset, len(raw), str(fault)), raw, refusals)
+            self._refuse(Refusal(offset, len(raw), str(fault)), raw)
             return
         self.tally.understood += understood
         self.tally.ignored += not understood
 
-    def _refuse(self, refusal: Refusal, raw: bytes, refusals: list[Refusal]) -> None:
+    def refuse_part(self, reason: str) -> None:
+        """Count and show a part of the record at hand that cannot be read, while the rest of it can."""
+        self._count(Refusal(*self._at, reason))
+
+    def _refuse(self, refusal: Refusal, raw: bytes) -> None:
+        self.rows.at(refusal.offset, raw, sha256(raw).digest())
+        self._count(refusal)
+
+    def _count(self, refusal: Refusal) -> None:
         self.tally.refused += 1
         self.tally.reasons[refusal.reason] += 1
-        refusals.append(refusal)
-        self.rows.at(refusal.offset, raw, sha256(raw).digest())
+        self._refusals.append(refusal)
         self.rows.add("feeds", self._last_time, activity="refused", count=1, detail=refusal.reason)
 
     def sequence(self, number: int, previous: int | None, time: int) -> None:

@@ -27,6 +27,7 @@ MAX_MACHINES = 20_000
 MAX_POLL = 1 << 14
 _TOO_LONG = f"longer than {MAX_RECORD} bytes"
 _NO_TIME = "time not understood, expected ISO 8601 such as 2026-03-01T02:11:07.120Z"
+_NEVER = "no time, and no line with a time before it"
 _INFERRED, _AMBIGUOUS = QUALITY["date-inferred"][0], QUALITY["time-ambiguous"][0]
 
 
@@ -58,7 +59,7 @@ class XfsReader:
         self._offset = 0
         self._skipping = False
         self._recent: dict[bytes, None] = {}
-        self._last_time = 0
+        self._last_time: int | None = None
         self._batch = Batch(reading)
 
     def feed(self, chunk: bytes, *, final: bool = False) -> Decoded:
@@ -169,6 +170,9 @@ class XfsReader:
         key = digest = sha256(item.raw).digest()
         time, uncertainty, quality = stamp
         if line.time is None:
+            if self._last_time is None:
+                self._refuse(item, _NEVER, refusals)
+                return
             time, quality = self._last_time, _INFERRED
             if item.header.request_id is None:
                 key = digest + item.offset.to_bytes(8, "big")
@@ -241,7 +245,7 @@ class XfsReader:
         terminal = None if item.line.terminal is None else clean(item.line.terminal)
         key = digest + item.offset.to_bytes(8, "big")
         self._batch.records.append(
-            Envelope(item.offset, len(item.raw), digest, key, self._last_time, 0, terminal, item.line.sequence, item.quality)
+            Envelope(item.offset, len(item.raw), digest, key, self._last_time or 0, 0, terminal, item.line.sequence, item.quality)
         )
 
 

@@ -69,9 +69,7 @@ class _EvtxReader(RecordReader):
             self.note_time(event.time)
             self._meanings.add(event)
         except (Unreadable, orjson.JSONDecodeError, KeyError) as fault:
-            self.tally.refused += 1
-            self.tally.reasons[str(fault)[:120]] += 1
-            self.rows.add("feeds", self._last_time, activity="refused", count=1, detail=str(fault)[:120])
+            self.refuse_part(str(fault)[:120])
             return False
         return True
 
