@@ -27,23 +27,23 @@ def build(host: pl.DataFrame, settings: Settings) -> pl.DataFrame:
 
 
 def _keyed(rows: pl.DataFrame, settings: Settings) -> pl.DataFrame:
-    """Rows with `key` (what joins messages of one transaction) and `fold` (a new one after a long pause)."""
+    """Rows with `key` (what joins messages of one transaction) and `fold` (its number; a new one after a long pause)."""
     own = pl.coalesce("rrn", pl.concat_str(pl.lit("s"), "stan"), pl.concat_str(pl.lit("t"), "tsn"))
     key = pl.coalesce(own, pl.concat_str(pl.lit("e"), pl.col("event_id").cast(pl.String)))
     ordered = rows.with_columns(key=key).sort("terminal", "view", "key", "at", "source", "record_offset", "event_id")
-    same = ["terminal", "view", "key"]
-    pause = (pl.col("at") - pl.col("at").shift(1).over(same)).fill_null(0) > settings.fold
-    return ordered.with_columns(fold=pause.cast(pl.Int32).cum_sum().over(same))
+    same = pl.all_horizontal(pl.col(c).eq_missing(pl.col(c).shift(1)) for c in ("terminal", "view", "key"))
+    goes_on = same & (pl.col("at") - pl.col("at").shift(1) <= settings.fold)
+    return ordered.with_columns(fold=(~goes_on.fill_null(value=False)).cast(pl.Int64).cum_sum())
 
 
 def _decisions(rows: pl.DataFrame) -> pl.DataFrame:
     """The first message that decides counts; later ones of the same transaction are its repeats."""
     decided = pl.col("approved").is_not_null()
-    firsts = ("id", "source", "at", "arrival", "approved", "amount", "response", "stand_in")
+    firsts = ("terminal", "view", "key", "id", "source", "at", "arrival", "approved", "amount", "response", "stand_in")
     said = rows.rename({"event_id": "id"}).filter(decided)
     carried = ("currency", "counts", "stan", "tsn", "rrn", "auth_code")
     return (
-        said.group_by("terminal", "view", "key", "fold", maintain_order=True)
+        said.group_by("fold", maintain_order=True)
         .agg(
             *(pl.col(c).first() for c in firsts),
             *(pl.col(c).drop_nulls().first() for c in carried),

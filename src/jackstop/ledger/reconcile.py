@@ -48,21 +48,27 @@ def match(episodes: pl.DataFrame, decisions: pl.DataFrame, taken: pl.DataFrame, 
     usable = decisions.filter(pl.col("approved") & pl.col("counts_as") & (pl.col("amount") > 0)).sort("terminal", "at", "id")
     moves, approvals = _columns(ordered, usable)
     matched = matching.match(moves, approvals)
-    settled, margin, cut = matched.settled.copy(), np.full(len(settled_ids := ordered["id"]), _FAR), np.zeros(len(ordered), bool)
-    standing = dict(zip(taken["episode"], taken["approval"], strict=True))
-    position = {a: j for j, a in enumerate(usable["id"])}
-    fixed = {i: position.get(standing[e], -1) for i, e in enumerate(settled_ids) if e in standing}
+    settled, margin, cut = matched.settled.copy(), np.full(len(ordered), _FAR), np.zeros(len(ordered), bool)
+    fixed = _standing(ordered, usable, taken)
     if len(matched.edges_from):
         _settle_groups(ordered, usable, moves, approvals, matched, fixed, (settled, margin, cut))
     for i, j in fixed.items():
         settled[i] = j
-    ids = usable["id"].to_list()
+    ids = usable["id"].extend_constant(None, 1)
     return ordered.with_columns(
-        approval=pl.Series([ids[j] if j >= 0 else None for j in settled.tolist()], dtype=pl.UInt64),
+        approval=ids.gather(np.where(settled >= 0, settled, len(usable))),
         candidates=pl.Series(matched.candidates),
         margin=pl.Series(margin),
         cut=pl.Series(cut),
     )
+
+
+def _standing(ordered: pl.DataFrame, usable: pl.DataFrame, taken: pl.DataFrame) -> dict[int, int]:
+    """Where the verdicts already given stand: by an episode's place its approval's place, -1 for none."""
+    places = usable.select(pl.int_range(pl.len()).alias("_j"), approval="id")
+    known = ordered.select(pl.int_range(pl.len()).alias("_i"), episode="id").join(taken, on="episode", how="inner")
+    joined = known.join(places, on="approval", how="left").select("_i", pl.col("_j").fill_null(-1))
+    return dict(joined.sort("_i").iter_rows())
 
 
 def _columns(episodes: pl.DataFrame, usable: pl.DataFrame) -> tuple[matching.Movements, matching.Approvals]:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from jackstop.model.tables import Tables
+from jackstop.model.tables import BY_NAME, Tables
 from jackstop.runners.shelf import FAR, Account, Given, Shelf, piece_size
 from jackstop.sources.bundle import BundleFile
 
@@ -49,7 +49,7 @@ class Workers:
         self._shares = _shares(files, jobs)
         self._piece = piece_size(len(files))
         self._whole = whole
-        self._own = Shelf(files, self._piece, whole) if len(self._shares) < 2 else None
+        self._own = Shelf(files, self._piece, whole) if jobs < 2 or not files else None
         self._workers: list[_Worker] = []
         self._asked: int | None = None
 
@@ -87,7 +87,7 @@ class Workers:
         self.ask(instant)
         self._asked = None
         answers = [_receive(w) for w in self._workers]
-        parts = [Tables.of(**{n: pl.read_ipc(b) for n, b in a.frames.items()}) for a in answers if a.frames]
+        parts = [Tables.of(**{n: _whole(n, b) for n, b in a.frames.items()}) for a in answers if a.frames]
         tables = Tables.concat(parts) if parts else Tables.of()
         return Given(tables, all(a.done for a in answers), tuple(n for a in answers for n in a.disordered))
 
@@ -134,6 +134,18 @@ def _lost(worker: _Worker, fault: Exception) -> WorkerLost:
     return WorkerLost(f"the process that decodes {names} ended by itself ({type(fault).__name__}), expected it to stay")
 
 
+def _slim(frame: pl.DataFrame) -> bytes:
+    """A frame without the columns in which it says nothing."""
+    return frame.select([c for c in frame if c.null_count() < frame.height]).write_ipc(None).getvalue()
+
+
+def _whole(name: str, data: bytes) -> pl.DataFrame:
+    """The frame that was made slim: every column of its table."""
+    frame = pl.read_ipc(data)
+    schema = BY_NAME[name].schema
+    return frame.select(pl.col(c) if c in frame.columns else pl.lit(None, t).alias(c) for c, t in schema.items())
+
+
 def _serve(connection: Connection, files: tuple[BundleFile, ...], piece: int, whole: frozenset[str]) -> None:
     """A decoding process: answers instants with rows until the other end closes."""
     shelf = Shelf(files, piece, whole)
@@ -143,5 +155,5 @@ def _serve(connection: Connection, files: tuple[BundleFile, ...], piece: int, wh
         except EOFError:
             return
         given = shelf.until(instant)
-        frames = {n: f.write_ipc(None).getvalue() for n, f in given.tables.items() if f.height}
+        frames = {n: _slim(f) for n, f in given.tables.items() if f.height}
         connection.send(_Answer(frames, given.done, given.disordered, shelf.accounts(), shelf.end()))
