@@ -198,7 +198,7 @@ class RecordReader(ABC):
     def feed(self, chunk: bytes, *, final: bool = False) -> Decoded:
         """Rows of the records that these bytes complete. See `Reader.feed`."""
         buffer = self._buffer + chunk if self._buffer else chunk
-        self._refusals = refusals = []
+        self._refusals = []
         done = 0
         for start, end in self.frames(buffer, final=final):
             self.tally.skipped_bytes += len(buffer[done:start].strip())
@@ -212,7 +212,7 @@ class RecordReader(ABC):
         self._offset += done
         if final:
             self.finish()
-        return Decoded(self.rows.take(), refusals)
+        return Decoded(self.rows.take(), self._refusals)
 
     def _one(self, raw: bytes, offset: int) -> None:
         self.tally.records += 1

@@ -7,7 +7,8 @@ import re
 from dataclasses import dataclass, field
 
 from jackstop.formats._reading import Unreadable
-from jackstop.formats._xfs4iot_messages import Items
+from jackstop.formats._xfs4iot_messages import Items, Unit
+from jackstop.formats._xfs4iot_rows import UnitRow
 
 MAX_ORDERS = 64
 MAX_UNITS = 64
@@ -43,7 +44,10 @@ class Toggle:
 
 @dataclass(slots=True)
 class Counter:
-    """What is known of one cash unit. `places` holds notes by place (`initial`, `out.presented` …) and cash item."""
+    """What is known of one cash unit. `places` holds notes by place (`initial`, `out.presented` …) and cash item.
+
+    `told` is the last change event's word on it, `row` the row that gave: saying it again changes nothing.
+    """
 
     index: int | None = None
     kind: str | None = None
@@ -55,6 +59,8 @@ class Counter:
     fill: str | None = None
     accuracy: str | None = None
     serial: str | None = None
+    told: Unit | None = None
+    row: UnitRow | None = None
 
     def tell(self, place: str, items: Items) -> None:
         """Notes of a place; items that are not told stay as they were ("may be null in events if not changed")."""

@@ -13,7 +13,9 @@ from jackstop.formats._xfs4iot_messages import (
     Changed,
     Configuration,
     Header,
+    In,
     Items,
+    Out,
     Payload,
     Storage,
     Types,
@@ -21,6 +23,10 @@ from jackstop.formats._xfs4iot_messages import (
 )
 from jackstop.formats._xfs4iot_rows import Batch, OperatorRow, UnitRow
 from jackstop.formats._xfs4iot_words import ACCURACY, LEVEL_OF_FILL, UNIT_STATUS, clean
+
+
+PLACES = {way: tuple((place, f"{way}.{place}") for place in part.__struct_fields__) for way, part in (("out", Out), ("in", In))}
+"""Members of a cash status that hold notes, and what the place is called here."""
 
 
 def _kind(types: Types) -> str | None:
@@ -52,10 +58,10 @@ def _count(known: Counter, told: CashStatus) -> None:
         known.tell("initial", told.initial)
     for way, part in (("out", told.out), ("in", told.in_)):
         if part is not None:
-            for place in part.__struct_fields__:
+            for place, name in PLACES[way]:
                 items: Items | None = getattr(part, place)
                 if items is not None:
-                    known.tell(f"{way}.{place}", items)
+                    known.tell(name, items)
     if told.count is not None:
         known.count = told.count if isinstance(told.count, int) else total(told.count)
     elif told.out is not None or told.in_ is not None or told.initial is not None:
@@ -82,8 +88,9 @@ def _learn(known: Counter, told: Unit) -> None:
 
 def row(m: Machine, name: str, known: Counter, cause: str, record: int) -> UnitRow:
     """The row of a unit as it is known now."""
-    out = {p[4:]: total(items) for p, items in known.places.items() if p.startswith("out.")}
-    inside = {p[3:]: total(items) for p, items in known.places.items() if p.startswith("in.")}
+    places = known.places
+    out = {place: total(places[name]) for place, name in PLACES["out"] if name in places}
+    inside = {place: total(places[name]) for place, name in PLACES["in"] if name in places}
     left = [n for p, n in out.items() if n is not None and p != "unknown"]
     initial = total(known.places.get("initial"))
     count = known.count
@@ -142,11 +149,16 @@ def changed(m: Machine, _h: Header, p: Changed, b: Batch) -> None:
         if told is None or not (_cash(told) or name in m.units):
             continue
         known = m.unit(name)
-        _learn(known, told)
+        if known.told != told:
+            _learn(known, told)
+            known.told, known.row = told, None
         rows.append((name, known))
     setting = [m.setting.pop(name) for name, _ in rows if name in m.setting]
     cause = "set" if setting else "changed"
-    b.units.extend([row(m, name, known, cause, b.record) for name, known in rows])
+    for name, known in rows:
+        if known.row is None:
+            known.row = row(m, name, known, cause, b.record)
+        b.units.append(UnitRow(b.record, cause, *known.row[2:]))
 
 
 def setting(m: Machine, _h: Header, p: Storage, _b: Batch) -> None:
@@ -173,6 +185,7 @@ def was_set(m: Machine, h: Header, p: Payload, b: Batch) -> None:
     for name, (initial, currency, value) in asked.items():
         known = m.unit(name)
         if initial is not None:
+            known.told = None
             known.reset()
             known.tell("initial", initial)
         known.currency, known.value = currency or known.currency, known.value if value is None else value
