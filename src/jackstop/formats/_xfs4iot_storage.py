@@ -24,7 +24,6 @@ from jackstop.formats._xfs4iot_messages import (
 from jackstop.formats._xfs4iot_rows import Batch, OperatorRow, UnitRow
 from jackstop.formats._xfs4iot_words import ACCURACY, LEVEL_OF_FILL, UNIT_STATUS, clean
 
-
 PLACES = {way: tuple((place, f"{way}.{place}") for place in part.__struct_fields__) for way, part in (("out", Out), ("in", In))}
 """Members of a cash status that hold notes, and what the place is called here."""
 
