@@ -52,6 +52,7 @@ def ours(approvals, moves):
         none,
         moves[1] + 60 * SECOND,
         moves[1],
+        np.zeros(len(moves[0]), np.int64),
     )
     right = matching.Approvals(approvals[0], approvals[1], approvals[2], nothing, nothing, nothing, approvals[1], nothing + FAR)
     return matching.match(left, right)

@@ -24,14 +24,15 @@ def columns(draw):
     undone = draw(st.lists(st.sampled_from([FAR, FAR, 10, 40]), min_size=len(gifts), max_size=len(gifts)))
     arrival = draw(st.lists(st.integers(0, 15), min_size=len(gifts), max_size=len(gifts)))
     keys = draw(st.lists(st.sampled_from([-1, -1, 1, 2]), min_size=len(moves) + len(gifts), max_size=len(moves) + len(gifts)))
-    return moves, gifts, undone, arrival, keys
+    again = draw(st.lists(st.sampled_from([0, 0, 30]), min_size=len(moves), max_size=len(moves)))
+    return moves, gifts, undone, arrival, keys, again
 
 
 def fits(m, a):
     """The gates, word by word."""
     return (
         m["terminal"] == a["terminal"]
-        and m["lo"] <= a["at"] <= m["hi"]
+        and (m["lo"] <= a["at"] <= m["hi"] - m["again"] or m["lo"] + m["again"] <= a["at"] <= m["hi"])
         and m["amount"] <= a["amount"]
         and (m["rrn"] < 0 or a["rrn"] < 0 or m["rrn"] == a["rrn"])
         and a["arrival"] <= m["deadline"]
@@ -42,10 +43,10 @@ def fits(m, a):
 @given(columns())
 @settings(max_examples=300, deadline=None)
 def test_the_sweep_finds_exactly_the_candidates_that_pass_every_gate(drawn):
-    moves, gifts, undone, arrival, keys = drawn
+    moves, gifts, undone, arrival, keys, again = drawn
     m = [
-        {"terminal": t, "at": at, "lo": at - 12, "hi": at + 4, "amount": x, "deadline": at + 10, "rrn": keys[i]}
-        for i, (t, at, x) in enumerate(moves)
+        {"terminal": t, "at": at, "lo": at - 12, "hi": at + 4 + g, "amount": x, "deadline": at + 10 + g, "rrn": r, "again": g}
+        for (t, at, x), r, g in zip(moves, keys, again, strict=False)
     ]
     a = [
         {"terminal": t, "at": at, "amount": x, "undone": undone[j], "arrival": at + arrival[j], "rrn": keys[len(moves) + j]}
@@ -57,7 +58,7 @@ def test_the_sweep_finds_exactly_the_candidates_that_pass_every_gate(drawn):
         none,
         ints([x["rrn"] for x in m]),
         none,
-        *(ints([x[k] for x in m]) for k in ("deadline", "at")),
+        *(ints([x[k] for x in m]) for k in ("deadline", "at", "again")),
     )
     nothing = ints([-1] * len(a))
     right = matching.Approvals(

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from jackstop.ledger.episodes import later
 from jackstop.ledger.verdicts import ident
 from jackstop.model.fleet import Fleet
 from jackstop.model.settings import MINUTE, Settings
@@ -137,7 +138,10 @@ def movement_claims(moved: pl.DataFrame, severity: pl.Expr | str, *, decided: st
 
 
 def unpermitted(frame: pl.DataFrame, visits: pl.DataFrame, *permits: str) -> pl.DataFrame:
-    """Rows (terminal, at) outside every visit, give or take a quarter of an hour, that permits one of these."""
+    """Rows (terminal, at) outside every visit, give or take a quarter of an hour, that permits one of these.
+
+    A row whose local time exists twice is outside only if it is by both readings.
+    """
     allowed = visits.filter(pl.col("permits").list.set_intersection(list(permits)).list.len() > 0).select(
         "terminal", _from=pl.col("time").to_physical() - GRACE, _to=pl.col("until").to_physical() + GRACE
     )
@@ -145,9 +149,9 @@ def unpermitted(frame: pl.DataFrame, visits: pl.DataFrame, *permits: str) -> pl.
         return frame
     numbered = frame.with_row_index("_row")
     inside = (
-        numbered.select("_row", "terminal", "at")
+        numbered.select("_row", "terminal", "at", _again=later() if "quality" in frame.columns else pl.lit(0))
         .join(allowed, on="terminal")
-        .filter((pl.col("at") >= pl.col("_from")) & (pl.col("at") <= pl.col("_to")))
+        .filter(pl.col("at").is_between("_from", "_to") | (pl.col("at") + pl.col("_again")).is_between("_from", "_to"))
     )
     return numbered.join(inside.select("_row").unique(), on="_row", how="anti").drop("_row")
 

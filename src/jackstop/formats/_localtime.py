@@ -22,7 +22,7 @@ class Zone:
 
     A local hour that exists twice is taken as the first until the stamps step back within it; from then on as the
     second. A local time that does not exist (spring) is read with the offset before the change. `ambiguous` tells
-    whether the last stamp could have meant two instants.
+    whether the last stamp was taken as the first though it could mean the second.
     """
 
     def __init__(self, name: str) -> None:
@@ -39,13 +39,10 @@ class Zone:
         if both is None:
             both = self._offsets[quarter] = self._both(quarter)
         first, second = both
-        self.ambiguous = first > second
-        if self.ambiguous:
-            self._second = self._second or local < self._last - HOUR // 4
-        else:
-            self._second = False
+        self._second = first > second and (self._second or local < self._last - HOUR // 4)
+        self.ambiguous = first > second and not self._second
         self._last = local
-        return local - (second if self._second and self.ambiguous else first)
+        return local - (second if self._second else first)
 
     def local(self, utc: int) -> int:
         """Wall-clock µs of a UTC µs (for writers)."""

@@ -217,7 +217,7 @@ def _balance(book: Book, judged: pl.DataFrame, idle: pl.DataFrame, terms: Terms,
 
 def _prune(book: Book, walked: pl.DataFrame, settings: Settings, watermark: int) -> Book:
     """The book without what no later verdict can need."""
-    near, far = watermark - settings.keep, watermark - settings.recall
+    near, far = watermark - settings.keep - _doubt(book.pool.get("cash")), watermark - settings.recall
     pool = {n: f.filter(pl.col("at") > far) for n, f in book.pool.items() if n not in _SHORT}
     if "host" in book.pool:
         pool["host"] = book.pool["host"].filter(pl.col("at") > near)
@@ -236,6 +236,11 @@ def _prune(book: Book, walked: pl.DataFrame, settings: Settings, watermark: int)
         settled=book.settled.filter(pl.col("at") > watermark - settings.remember),
         losses=book.losses.filter(pl.col("at") > far) if book.losses.width else book.losses,
     )
+
+
+def _doubt(cash: pl.DataFrame | None) -> int:
+    """By how much (µs) movements in the window may be later than they say."""
+    return 0 if cash is None or not cash.height else int(cash.select(episodes.later().max()).item())
 
 
 def _prune_cash(cash: pl.DataFrame, walked: pl.DataFrame, near: int, far: int) -> pl.DataFrame:

@@ -11,7 +11,8 @@ import polars as pl
 from numba import njit
 from numpy.typing import NDArray
 
-from jackstop.model.settings import Settings
+from jackstop.model.settings import HOUR, Settings
+from jackstop.model.vocabulary import QUALITY
 
 Ints = NDArray[np.int64]
 
@@ -29,6 +30,7 @@ STEPS = (
 )
 REQUESTED, DISPENSED, FAILED, INCOMPLETE, SHOWN, TAKEN, RETRACTED, REJECTED, RESET = range(9)
 _NEVER = np.int64(2**62)
+_TWICE = QUALITY["time-ambiguous"][0]
 _EXPOSED = (-321, -322)
 """Results of a present that failed with notes within reach (WFS_ERR_CDM_PRERRORITEMS, PRERRORUNKNOWN)."""
 
@@ -153,7 +155,7 @@ def build(rows: pl.DataFrame) -> pl.DataFrame:
     Returns:
         id (of the row that opened it), terminal, layer, source, clock, at, when, offset, spread, known, arrival, currency,
         requested, picked_said, failed, completed (µs or null), presented, taken, retracted, rejected (µs or null),
-        presented_said, retracted_said, caller, session, token, token_amount, token_none, result, below (id).
+        presented_said, retracted_said, again (µs by which it may be later: its local time exists twice), caller, session, token, token_amount, token_none, result, below (id).
     """
     step, first, last = pl.col("step"), _first, _last
     episodes = rows.group_by("episode", maintain_order=True).agg(
@@ -173,6 +175,7 @@ def build(rows: pl.DataFrame) -> pl.DataFrame:
         rejected=first("at", REJECTED, RESET),
         presented_said=last("amount", SHOWN),
         retracted_said=last("amount", RETRACTED),
+        again=later().max(),
         caller=pl.col("caller").drop_nulls().first(),
         session=pl.col("session").drop_nulls().first(),
         token=pl.col("token").drop_nulls().first(),
@@ -184,6 +187,11 @@ def build(rows: pl.DataFrame) -> pl.DataFrame:
         records=pl.struct("source", "record_offset", "record_length", "record_digest").unique(maintain_order=True),
     )
     return _stack(episodes)
+
+
+def later() -> pl.Expr:
+    """By how much (µs) a row may be later than it says: the hour that is gone through twice when summer time ends."""
+    return pl.when((pl.col("quality") & _TWICE) > 0).then(HOUR).otherwise(0).cast(pl.Int64)
 
 
 def _stack(episodes: pl.DataFrame) -> pl.DataFrame:
@@ -237,19 +245,20 @@ def primary(episodes: pl.DataFrame, settings: Settings) -> pl.DataFrame:
     """Episodes without those the application tells of and the device tells of too.
 
     The device's account of a movement begins at most half a minute before the application's and at most `early` after; by
-    the corrected clocks, or by the stamps themselves, for one PC stamps both.
+    the corrected clocks, or by the stamps themselves, for one PC stamps both. An application's stamp that could mean two
+    instants is looked for at both.
     """
     device = episodes.filter(pl.col("layer") == "device")
     if not device.height:
         return episodes
     alone = episodes.filter(pl.col("layer") == "application")
-    for clock in ("at", "when"):
+    for clock, said in (("at", pl.col("at")), ("when", pl.col("when")), ("at", pl.col("at") + pl.col("again"))):
         told = device.select("terminal", device_at=clock).sort("device_at")
         placed = (
-            alone.with_columns(_limit=pl.col(clock) + settings.early)
+            alone.with_columns(_limit=said + settings.early)
             .sort("_limit")
             .join_asof(told, left_on="_limit", right_on="device_at", by="terminal", check_sortedness=False)
         )
-        apart = pl.col("device_at").is_null() | (pl.col("device_at") < pl.col(clock) - settings.completion // 2)
+        apart = pl.col("device_at").is_null() | (pl.col("device_at") < said - settings.completion // 2)
         alone = placed.filter(apart).select(episodes.columns)
     return pl.concat([device, alone])

@@ -21,6 +21,7 @@ class Movements:
     """Episodes as columns: terminal code, at, earliest and latest approval, amount, currency code, key codes, deadline.
 
     `begun` is the earliest instant at which the movement can have begun: an approval undone by then explains nothing.
+    `again`: µs by which all may be later; the window, `hi` of which includes it, then is two of equal length.
     """
 
     terminal: Ints
@@ -33,6 +34,7 @@ class Movements:
     tsn: Ints
     deadline: Ints
     begun: Ints
+    again: Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ def _candidates(m: Any, a: Any, wanted: Any, open_: Any, pairs: Any) -> Any:  # 
     Returns:
         The number of candidates of each movement, one of them, and how many pairs were found.
     """
-    terminal, lo, hi, amount, currency, rrn, tsn, deadline, begun = m
+    terminal, lo, hi, amount, currency, rrn, tsn, deadline, begun, again = m
     a_terminal, a_at, capacity, a_currency, a_rrn, a_tsn, arrival, undone = a
     from_, to = pairs
     n, k, left, found = len(terminal), len(a_terminal), 0, 0
@@ -81,7 +83,8 @@ def _candidates(m: Any, a: Any, wanted: Any, open_: Any, pairs: Any) -> Any:  # 
             continue
         j = left
         while j < k and a_terminal[j] == t and a_at[j] <= high:
-            gate = amount[i] <= capacity[j] and arrival[j] <= deadline[i] and undone[j] > begun[i] and a_at[j] >= low
+            gate = amount[i] <= capacity[j] and arrival[j] <= deadline[i] and undone[j] > begun[i]
+            gate = gate and a_at[j] >= low and (a_at[j] <= high - again[i] or a_at[j] >= low + again[i])
             if gate and _same(currency[i], a_currency[j]) and _same(rrn[i], a_rrn[j]) and _same(tsn[i], a_tsn[j]):
                 count[i] += 1
                 only[i] = j
@@ -125,6 +128,7 @@ def match(movements: Movements, approvals: Approvals) -> Matched:
         movements.tsn,
         movements.deadline,
         movements.begun,
+        movements.again,
     )
     a = (
         approvals.terminal,

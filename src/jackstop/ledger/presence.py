@@ -64,9 +64,9 @@ def with_visit(episodes: pl.DataFrame, visits: pl.DataFrame) -> pl.DataFrame:
     if not permitted.height or not episodes.height:
         return episodes.with_columns(test_order=pl.lit(None, pl.String))
     inside = (
-        episodes.select("id", "terminal", "at")
+        episodes.select("id", "terminal", "at", "again")
         .join(permitted, on="terminal")
-        .filter((pl.col("at") >= pl.col("_from")) & (pl.col("at") <= pl.col("_to")))
+        .filter(pl.col("at").is_between("_from", "_to") | (pl.col("at") + pl.col("again")).is_between("_from", "_to"))
         .unique("id", keep="first", maintain_order=True)
     )
     return episodes.join(inside.select("id", "test_order"), on="id", how="left", maintain_order="left")

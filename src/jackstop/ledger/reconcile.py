@@ -14,7 +14,7 @@ _FAR = 2**62
 
 
 def windows(episodes: pl.DataFrame, latency: pl.DataFrame, default: int, settings: Settings) -> pl.DataFrame:
-    """Episodes with `lo`, `hi` (approvals that may explain lie between), `begun`, `base` and `deadline` (µs).
+    """Episodes with `lo`, `hi` (approvals that may explain lie between, or `again` later), `begun`, `base`, `deadline` (µs).
 
     `base` is the event time at which everything that decides has happened; `deadline` adds the sources' latency.
     """
@@ -28,7 +28,9 @@ def windows(episodes: pl.DataFrame, latency: pl.DataFrame, default: int, setting
     watched = pl.when(pl.col("test_order").is_not_null()).then(shown).otherwise(0)
     return (
         episodes.join(latency, on="terminal", how="left", maintain_order="left")
-        .with_columns(latency=pl.col("latency").fill_null(default), lo=pl.col("at") - late, hi=pl.col("at") + early)
+        .with_columns(
+            latency=pl.col("latency").fill_null(default), lo=pl.col("at") - late, hi=pl.col("at") + early + pl.col("again")
+        )
         .with_columns(begun=pl.col("at") - pl.when(known).then(spread).otherwise(settings.cold))
         .with_columns(base=pl.max_horizontal("hi", complete, watched))
         .with_columns(deadline=pl.max_horizontal(pl.col("base") + pl.col("latency"), "arrival"))
@@ -95,6 +97,7 @@ def _columns(episodes: pl.DataFrame, usable: pl.DataFrame) -> tuple[matching.Mov
         tsns[0],
         ints(episodes, "deadline", 0),
         ints(episodes, "begun", 0),
+        ints(episodes, "again", 0),
     )
     approvals = matching.Approvals(
         terminals[1],
@@ -143,10 +146,11 @@ def _settle_groups(
 
 def _costs(ordered: pl.DataFrame, usable: pl.DataFrame, matched: matching.Matched) -> matching.Ints:
     """Cost of each candidate pair: distance in time, shortfall of value, less what equal keys and mixes are worth."""
-    left = ordered[matched.edges_from].select("at", "amount", "app_rrn", "app_tsn", "app_counts")
+    left = ordered[matched.edges_from].select("at", "again", "amount", "app_rrn", "app_tsn", "app_counts")
     right = usable[matched.edges_to].select(r_at="at", r_amount="amount", rrn="rrn", tsn="tsn", r_counts="counts")
     pairs = pl.concat([left, right], how="horizontal")
-    distance = (pl.col("at") - pl.col("r_at")).abs()
+    ahead = pl.col("r_at") - pl.col("at")
+    distance = pl.min_horizontal(ahead.abs(), (ahead - pl.col("again")).abs())
     shortfall = ((pl.col("r_amount") - pl.col("amount")) * 120_000_000) // pl.col("r_amount")
     same_key = (pl.col("app_rrn") == pl.col("rrn")) | (pl.col("app_tsn") == pl.col("tsn"))
     same_mix = pl.col("app_counts") == pl.col("r_counts")

@@ -217,7 +217,7 @@ SEVERITY: Words = {
 QUALITY: Mapping[str, tuple[int, str]] = {
     "partial": (1, "The record was cut or says that data is missing."),
     "date-inferred": (2, "The record carries no date; it was carried over from a header or file name."),
-    "time-ambiguous": (4, "The local time exists twice (daylight saving)."),
+    "time-ambiguous": (4, "The local time exists twice (daylight saving), and was taken as the first."),
     "masked": (8, "Card data was masked."),
     "bad-bytes": (16, "Bytes outside the declared encoding were replaced."),
     "resynchronised": (32, "The record follows damage that was skipped."),

@@ -8,18 +8,22 @@ import zlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import BinaryIO, NamedTuple
 
 import polars as pl
 
 from jackstop import formats
-from jackstop.model.settings import MINUTE
+from jackstop.model.settings import HOUR, MINUTE
 from jackstop.model.tables import Tables
 from jackstop.sources.bundle import BundleFile, opened
 
 FAR = 2**62
 DISORDER = MINUTE
 """µs by which rows of one file may be out of order besides the source's latency."""
+
+STRAY = 7 * 24 * HOUR
+"""µs by which a stamp must be ahead of all others to be taken for a wrong one."""
 
 _TAIL = 129
 _PIECES = 64 << 20
@@ -71,7 +75,7 @@ class Cursor:
         self._whole = whole
         self._piece = piece
         self._reader = formats.find(file.format).reader(file.reading)
-        self._asked = -FAR
+        self._asked = self._reach = -FAR
         self._late = 0
         self._stream: BinaryIO | None = None
         self.disordered = False
@@ -92,6 +96,8 @@ class Cursor:
         decoded = self._reader.feed(piece, final=self.done)
         self.account.bytes_read += len(piece)
         self._note(decoded.tables)
+        if self.done:
+            self.frontier = max(self.frontier, self._reach)
         return decoded.tables
 
     def _bytes(self) -> bytes:
@@ -123,12 +129,19 @@ class Cursor:
         if not times.len():
             return
         low, high, end = times.min(), times.max(), times.tail(_TAIL).median()
-        self.frontier = max(self.frontier, int(end))  # type: ignore[arg-type]
+        self.frontier, self._reach = max(self.frontier, int(end)), max(self._reach, _end(times.sort()))  # type: ignore[arg-type]
         account.first = min(account.first or FAR, int(low))  # type: ignore[arg-type]
         account.last = max(account.last or -FAR, int(high))  # type: ignore[arg-type]
         if self.file.terminal is None and not self._whole:
             self._late += int((times <= self._asked).sum())
             self.disordered = self._late > _FEW and self._late > _STRAGGLERS * account.rows
+
+
+def _end(times: pl.Series) -> int:
+    """The last of these times (µs, sorted), but for a few stray ones that lie a week or more ahead of all others."""
+    last = times.tail(_FEW + 1).to_list()
+    ahead = [i for i, (a, b) in enumerate(pairwise(last)) if b - a >= STRAY]
+    return int(last[ahead[0]] if ahead else last[-1])
 
 
 class Shelf:
