@@ -137,7 +137,7 @@ def test_a_stray_stamp_far_ahead_does_not_end_the_reading(tmp_path):
 def test_a_quiet_end_of_the_logs_is_read_to_its_last_row(tmp_path):
     root = make(tmp_path / "b", theft=15_000)
     path = root / "logs" / "ATM-1.jrn"
-    last = "\x1b[020t*990*03/04/2026*10:00:00*\nSST IN SERVICE\n"
+    last = "[020t*990*2026/03/04*10:00:00*\nSST IN SERVICE\n"
     path.write_text(path.read_text() + last)
     report, _ = outcome(root, tmp_path, jobs=1)
     assert report.end >= 1_772_600_000_000_000

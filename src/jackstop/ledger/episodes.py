@@ -155,7 +155,8 @@ def build(rows: pl.DataFrame) -> pl.DataFrame:
     Returns:
         id (of the row that opened it), terminal, layer, source, clock, at, when, offset, spread, known, arrival, currency,
         requested, picked_said, failed, completed (µs or null), presented, taken, retracted, rejected (µs or null),
-        presented_said, retracted_said, again (µs by which it may be later: its local time exists twice), caller, session, token, token_amount, token_none, result, below (id).
+        presented_said, retracted_said, again (µs by which it may be later: its local time exists twice), caller, session,
+        token, token_amount, token_none, result, below (id).
     """
     step, first, last = pl.col("step"), _first, _last
     episodes = rows.group_by("episode", maintain_order=True).agg(
