@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from jackstop import simulator
 
 HOURS, TERMINALS = 12, 100
-TIMES = (1, 2, 4, 8)
+TIMES = (1, 2, 4, 8, 16)
 
 
 def one(folder, jobs):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
 from typing import NamedTuple
 
 import polars as pl
@@ -15,7 +16,8 @@ from jackstop.model.tables import BY_NAME, Tables
 from jackstop.runners.shelf import FAR, Account, Given, Shelf, piece_size
 from jackstop.sources.bundle import BundleFile
 
-_QUIT = None
+_PATIENCE = 10
+"""Seconds that a process is given to end once it is no longer asked."""
 
 
 class WorkerLost(Exception):
@@ -34,6 +36,7 @@ class _Answer(NamedTuple):
 class _Worker:
     files: tuple[BundleFile, ...]
     connection: Connection
+    process: SpawnProcess
     accounts: list[Account]
     end: int = -FAR
 
@@ -62,12 +65,14 @@ class Workers:
             process = context.Process(target=_serve, args=(there, share, self._piece, self._whole), daemon=True)
             process.start()
             there.close()
-            self._workers.append(_Worker(share, here, [Account(f.name) for f in share]))
+            self._workers.append(_Worker(share, here, process, [Account(f.name) for f in share]))
         return self
 
     def __exit__(self, *_: object) -> None:
         for worker in self._workers:
             worker.connection.close()
+        for worker in self._workers:
+            worker.process.join(_PATIENCE)
 
     def ask(self, instant: int) -> None:
         """Begin to read up to an instant (µs), so that `until` need not wait as long."""
