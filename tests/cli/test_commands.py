@@ -1,6 +1,7 @@
 """The commands as a user runs them: outputs, exit codes, one line for each fault."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -168,3 +169,13 @@ def test_doctor_and_lists_run(night):
         ("--help",),
     ):
         assert run(*words, cwd=night).returncode == 0
+
+
+def test_doctor_says_where_a_declared_zone_cannot_be_right(tmp_path):
+    assert run("simulate", "quiet", "--out", "b", "--terminals", "4", "--hours", "12", cwd=tmp_path).returncode == 0
+    fleet = tmp_path / "b" / "fleet.toml"
+    fleet.write_text(re.sub(r'timezone = "America/\w+"', 'timezone = "Asia/Tokyo"', fleet.read_text()))
+    run("investigate", "b", "--out", "r", cwd=tmp_path)
+    done = run("doctor", "b", "--out", "r", cwd=tmp_path)
+    assert "clock not known" in done.stdout
+    assert "check the source's timezone" in done.stdout

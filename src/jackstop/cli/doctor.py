@@ -12,6 +12,7 @@ import typer
 from jackstop import detections, formats
 from jackstop.cli import shared
 from jackstop.cli.shared import Format
+from jackstop.model.results import SourceCoverage
 from jackstop.runners.shelf import Cursor
 from jackstop.sources import bundle as bundles
 from jackstop.sources.bundle import Bundle, BundleFile
@@ -21,6 +22,7 @@ _PIECE = 1 << 20
 _LEAST_FREE = 1 << 30
 _GOOD = 0.99
 _FAR_OFF_MS = 60_000
+_PLENTY = 200
 
 
 class Check(NamedTuple):
@@ -132,10 +134,22 @@ def _clocks(out: Path) -> Iterator[Check]:
     except StoreError as fault:
         yield Check("bad", str(fault))
         return
-    for source in (s for g in report.terminals for s in g.sources if s.offset_ms is not None):
-        if abs(source.offset_ms or 0) > _FAR_OFF_MS:
+    for source in (s for g in report.terminals for s in g.sources):
+        if source.offset_ms is None:
+            yield from _unknown(source)
+        elif abs(source.offset_ms) > _FAR_OFF_MS:
             yield Check(
                 "bad",
-                f"{source.source}: clock off by {(source.offset_ms or 0) / 1000:+.0f} s",
+                f"{source.source}: clock off by {source.offset_ms / 1000:+.0f} s",
                 "synchronise the terminal's clock",
             )
+
+
+def _unknown(source: SourceCoverage) -> Iterator[Check]:
+    """A machine's own log with plenty of rows, of which no clock could be learnt."""
+    if source.rows >= _PLENTY and formats.find(source.format).CLOCK in {"trace", "journal"}:
+        yield Check(
+            "note",
+            f"{source.source}: clock not known, its withdrawals find no approvals within three minutes",
+            "check the source's timezone and the terminal's clock, and that the host's log covers this terminal",
+        )

@@ -98,7 +98,10 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class SourceCoverage:
-    """How one source was read, and how far it can be trusted. Times µs UTC, None where there is no row."""
+    """How one source was read, and how far it can be trusted. Times µs UTC, None where there is no row.
+
+    `gaps`: where the source's own numbers jump, as (time of the first row after, records missing).
+    """
 
     terminal: str
     source: str
