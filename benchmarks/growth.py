@@ -44,19 +44,27 @@ def one(folder, jobs):
     )
 
 
+NAMES = ("times", "MB", "records", "seconds", "records/s", "rows/s", "MB/s", "engine MiB", "decoder MiB")
+HEAD = " ".join(f"{n:>11}" for n in NAMES)
+
+
+def measure(times, place):
+    """Investigate a bundle in a process of its own, and print its line."""
+    command = [sys.executable, "-m", "benchmarks.growth", str(place)]
+    r = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    rates = [round(r[k] / r["seconds"]) for k in ("records", "rows")]
+    megabytes = r["bytes"] / 1e6
+    shown = (times, megabytes, r["records"], r["seconds"], *rates, megabytes / r["seconds"], r["engine"], r["decoder"])
+    print(" ".join(f"{v:>11,.1f}" if isinstance(v, float) else f"{v:>11,}" for v in shown), flush=True)
+
+
 def run():
-    names = ("times", "MB", "records", "seconds", "records/s", "rows/s", "MB/s", "engine MiB", "decoder MiB")
-    print(" ".join(f"{n:>11}" for n in names))
+    print(HEAD)
     with TemporaryDirectory() as folder:
         for times in TIMES:
             place = Path(folder) / str(times)
             simulator.simulate("quiet", place, TERMINALS, HOURS * times, 1)
-            command = [sys.executable, "-m", "benchmarks.growth", str(place)]
-            r = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-            rates = [round(r[k] / r["seconds"]) for k in ("records", "rows")]
-            megabytes = r["bytes"] / 1e6
-            shown = (times, megabytes, r["records"], r["seconds"], *rates, megabytes / r["seconds"], r["engine"], r["decoder"])
-            print(" ".join(f"{v:>11,.1f}" if isinstance(v, float) else f"{v:>11,}" for v in shown))
+            measure(times, place)
 
 
 if __name__ == "__main__":
