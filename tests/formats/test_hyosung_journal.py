@@ -172,7 +172,7 @@ def test_an_hour_that_exists_twice_is_marked_and_resolved_by_order():
     first = told(1, "Safe door: OPEN", "2026^11^01^01^50^00")
     found, _, _ = hyosung(first + told(2, "Safe door: CLOSED", "2026^11^01^01^10^00"))
     assert brief(found.cabinet) == [("opened", "01 05:50:00"), ("closed", "01 06:10:00")]
-    assert [q & 4 for q in found.cabinet["quality"]] == [4, 4]
+    assert [q & 4 for q in found.cabinet["quality"]] == [4, 0]
 
 
 def test_a_record_delivered_twice_is_counted_once():

@@ -235,7 +235,7 @@ def test_wall_clocks_of_lines_are_read_in_the_declared_zone() -> None:
     times = [f"2025-11-02T{t}" for t in ("00:59:00", "01:30:00", "01:10:00", "02:00:00")]
     host = read(b"".join(line("1|001||2", t) for t in times), reading)[0].host
     assert host["time"].dt.strftime("%H:%M").to_list() == ["05:59", "06:30", "07:10", "08:00"]
-    assert host["quality"].to_list() == [0, 4, 4, 0]
+    assert host["quality"].to_list() == [0, 4, 0, 0]
 
 
 def test_frames_are_placed_by_the_emv_time_of_requests_or_refused() -> None:

@@ -146,13 +146,13 @@ def test_a_declared_terminal_needs_no_terminal_column() -> None:
     assert read(data.encode(), reading)[0].host.select("terminal", "naming").row(0) == ("ATM-0001", "id")
 
 
-def test_wall_clocks_are_read_in_the_declared_zone_and_the_doubled_hour_is_marked() -> None:
+def test_wall_clocks_are_read_in_the_declared_zone_and_the_doubled_hour_is_marked_until_it_steps_back() -> None:
     reading = READING.model_copy(update={"timezone": "America/Chicago"})
     line = "2025-11-02 {},ATM1,withdrawal,100,USD,00,{},,,,\n"
     data = HEAD + "".join(line.format(t, i) for i, t in enumerate(["00:30:00", "01:30:00", "01:59:00", "01:10:00", "02:00:00"]))
     host = read(data.encode(), reading)[0].host
     assert host["time"].dt.strftime("%H:%M").to_list() == ["05:30", "06:30", "06:59", "07:10", "08:00"]
-    assert host["quality"].to_list() == [0, 4, 4, 4, 0]
+    assert host["quality"].to_list() == [0, 4, 4, 0, 0]
 
 
 def test_day_first_stamps_want_a_declared_order() -> None:
