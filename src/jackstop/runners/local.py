@@ -23,7 +23,7 @@ from jackstop.runners.workers import Workers
 from jackstop.sources.bundle import Bundle
 from jackstop.store.results import Results
 
-TARGET = 200_000
+TARGET = 100_000
 """Rows of one window, about."""
 
 SMALL = 8 << 20
@@ -78,7 +78,7 @@ class _Replay:
         streams = [Stream(f.name, f.format, f.latency, f.terminal) for f in bundle.files]
         self._run = Run.begin(bundle.fleet, streams, bundle.visits, options.step, options.settings)
         self._book = Scrapbook()
-        self._width = 10 * MINUTE
+        self._width, self._due = 10 * MINUTE, 0
         self._bytes = sum(f.size for f in bundle.files)
         self._start, self._host_end = FAR, -FAR
         self._last = options.until if options.until is not None else FAR
@@ -119,7 +119,7 @@ class _Replay:
 
         A stray stamp after the end of all files does not count.
         """
-        rows, waiting = given.tables.height, self._run.state.intake.waiting
+        waiting, rows = self._run.state.intake.waiting, self._due
         stamps = [f["time"].to_physical() for _, f in given.tables.items() if f.height] + [f["when"] for f in waiting.values()]
         later = min((int(t) for s in stamps if (t := s.filter(s > limit).min()) is not None), default=FAR)  # type: ignore[arg-type]
         grow = min(2.0, max(0.1, TARGET / rows)) if rows else 2.0
@@ -131,6 +131,7 @@ class _Replay:
 
     def _take(self, output: engine.Output) -> None:
         """Put away what one step gave."""
+        self._due = sum(f.height for f in output.rows.values())
         self._results.put(output.verdicts)
         self._book.note(output.rows, self._run.desk, self._run.state.watermark)
         host = output.rows.get("host")

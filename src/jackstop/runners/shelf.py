@@ -26,7 +26,7 @@ STRAY = 7 * 24 * HOUR
 """µs by which a stamp must be ahead of all others to be taken for a wrong one."""
 
 _TAIL = 129
-_PIECES = 64 << 20
+_PIECES = 16 << 20
 _FEW, _STRAGGLERS = 20, 0.01
 
 
