@@ -243,6 +243,7 @@ def _expected(name: str, provider: str, data: dict[str, str]) -> dict[str, str]:
         kept = {k: v.rstrip() for k, v in kept.items() if v.rstrip() not in {"", "-"}}
     if name == "nxlog":
         taken = formats.find("nxlog")._SYSTEM | {"UserID", "Domain"}
+        taken -= {"Channel"} if provider == "Microsoft-Windows-Eventlog" else set()
         kept = {k: v for k, v in kept.items() if k not in taken and (k, provider) != ("AccountName", SAM)}
     return strings(kept)
 
