@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from jackstop.formats._iso_stamp import parse
-from jackstop.formats._masking import mask
 from jackstop.formats._reading import Rows, Unreadable
+from jackstop.formats._windows_data import strings
+from jackstop.formats._windows_masking import hidden
+from jackstop.formats._windows_masking import name as masked
 
-_LONGEST = 4000
-_FIELDS = 200
+_LONGEST = 1 << 16
 _REMEMBERED = 4096
 _NEAR_BOOT = 120_000_000
 _CLEARED = {("Security", 1102), ("System", 104)}
@@ -54,7 +55,7 @@ class Meanings:
             channel=_text(event.channel), provider=_text(event.provider), computer=_text(event.computer), user=_text(event.user)
         )
         name = {"terminal": event.computer, "naming": "hostname"} if event.computer else {}
-        data = {mask(k[:80]): _plain(v) for k, v in list(event.data.items())[:_FIELDS]}
+        data = {hidden(k): hidden(v[:_LONGEST]) for k, v in strings(event.data).items()}
         self._rows.add(
             "windows",
             event.time,
@@ -118,11 +119,6 @@ class Meanings:
             self._rows.add("feeds", event.time, activity="clock-step", count=1, before=before, after=after, **name)
 
 
-def _plain(value: object) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return mask(text[:_LONGEST])
-
-
 def from_fields(said: Mapping[str, Any]) -> Event:
     """An event from the names of Microsoft's event schema: time, provider, user, EventID, EventRecordID, Channel, Computer, data.
 
@@ -148,4 +144,4 @@ def from_fields(said: Mapping[str, Any]) -> Event:
 
 
 def _text(value: object) -> str | None:
-    return mask(value[:400]) if isinstance(value, str) and value else None
+    return masked(value) if isinstance(value, str) and value else None

@@ -16,6 +16,7 @@ import orjson
 from evtx import PyEvtxParser
 
 from jackstop.formats._reading import Frame, Reader, RecordReader, Unreadable
+from jackstop.formats._windows_data import FIELDS, free, unnamed
 from jackstop.formats._windows_events import Meanings, from_fields
 from jackstop.model.fleet import Reading
 from jackstop.model.tables import Tables
@@ -106,20 +107,44 @@ def _fields(raw: dict[str, Any]) -> dict[str, Any]:
 
 def _data(event: dict[str, Any]) -> dict[str, Any]:
     """EventData or UserData as one flat object."""
-    held = event.get("EventData") or event.get("UserData") or {}
-    if not isinstance(held, dict):
-        return {"param1": held}
     flat: dict[str, Any] = {}
-    for key, value in held.items():
-        if key.startswith("#"):
-            continue
-        if isinstance(value, dict) and set(value) <= {"#text", "#attributes"}:
-            flat[key] = value.get("#text")
-        elif isinstance(value, dict):
-            flat |= {k: v for k, v in value.items() if not k.startswith("#")}
-        else:
-            flat[key] = value
+    held = event.get("EventData")
+    if isinstance(held, dict):
+        for key, value in held.items():
+            if key == "Data":
+                flat |= unnamed(value.get("#text") if isinstance(value, dict) else value)
+            elif isinstance(value, dict):
+                _element(flat, key, value)
+            elif key[:1] != "#":
+                flat[key] = value
+    held = event.get("UserData")
+    if isinstance(held, dict):
+        _leaves(flat, held)
     return flat
+
+
+def _element(flat: dict[str, Any], key: str, value: dict[str, Any]) -> None:
+    """An element with attributes; its `Name` names it."""
+    if key[:1] == "#":
+        return
+    named = (value.get("#attributes") or {}).get("Name")
+    flat[named if isinstance(named, str) else key] = value.get("#text")
+
+
+def _leaves(flat: dict[str, Any], held: dict[str, Any]) -> None:
+    """Every element that holds no other, by its own name, however deep (at most as deep as the parser goes)."""
+    waiting = [held]
+    while waiting:
+        deeper = []
+        for part in waiting:
+            for key, value in part.items():
+                if key[:1] == "#":
+                    continue
+                if isinstance(value, dict) and not value.keys() <= {"#text", "#attributes"}:
+                    deeper.append(value)
+                elif len(flat) < FIELDS:
+                    flat[free(flat, key)] = value.get("#text") if isinstance(value, dict) else value
+        waiting = deeper
 
 
 def sniff(head: bytes, name: str) -> int:

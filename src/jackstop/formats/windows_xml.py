@@ -14,12 +14,11 @@ from typing import Any
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape, quoteattr
 
-import orjson
-import polars as pl
-
 from jackstop.formats._iso_stamp import write
 from jackstop.formats._reading import Frame, Reader, RecordReader, Unreadable
+from jackstop.formats._windows_data import FIELDS, free, unjoined
 from jackstop.formats._windows_events import Meanings, from_fields
+from jackstop.formats._windows_lines import Written, joined, written
 from jackstop.model.fleet import Reading
 from jackstop.model.tables import Tables
 
@@ -30,6 +29,8 @@ _START = re.compile(rb"<Event[\s>]")
 _END = b"</Event>"
 _FORBIDDEN = (b"<!DOCTYPE", b"<!ENTITY")
 _SPACE = re.compile(r"\{[^}]{0,200}\}")
+_UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+"""Characters that XML 1.0 cannot hold."""
 _NAMESPACE = "http://schemas.microsoft.com/win/2004/08/events/event"
 
 
@@ -73,11 +74,19 @@ def _fields(root: ElementTree.Element) -> dict[str, Any]:
             for child in part:
                 found |= _system(child)
         elif name == "EventData":
-            for n, child in enumerate(part):
-                found["data"][child.get("Name") or f"param{n + 1}"] = child.text or ""
+            for n, child in enumerate(part, 1):
+                found["data"][_data_name(child, n)] = child.text or ""
         elif name == "UserData":
-            found["data"] |= {_local(e): e.text or "" for e in part.iter() if len(e) == 0}
+            for leaf in part.iter():
+                if len(leaf) == 0 and len(found["data"]) < FIELDS:
+                    found["data"][free(found["data"], _local(leaf))] = leaf.text or ""
     return found
+
+
+def _data_name(child: ElementTree.Element, number: int) -> str:
+    """An element's `Name`; `Binary` and the like have their own; what has none is counted."""
+    tag = _local(child)
+    return child.get("Name") or (f"param{number}" if tag in {"Data", "ComplexData"} else tag)
 
 
 def _system(child: ElementTree.Element) -> dict[str, Any]:
@@ -108,15 +117,19 @@ def reader(reading: Reading) -> Reader:
 
 def encode(tables: Tables, reading: Reading) -> bytes:
     """Rows of `windows` as elements, one a line, in time order."""
-    out = []
-    frame = tables.windows.sort("time", maintain_order=True).with_columns(pl.col("time").to_physical())
-    columns = ("time", "terminal", "channel", "provider", "code", "computer", "record_id", "user", "data")
-    for time, terminal, channel, provider, code, computer, record, user, data in frame.select(columns).iter_rows():
-        system = [f"<Provider Name={quoteattr(provider or '')}/><EventID>{code}</EventID>"]
-        system.append(f"<TimeCreated SystemTime={quoteattr(write(time, 6))}/>")
-        system.append(f"<EventRecordID>{record}</EventRecordID>" if record is not None else "")
-        system.append(f"<Channel>{escape(channel or '')}</Channel><Computer>{escape(computer or terminal or '')}</Computer>")
-        system.append(f"<Security UserID={quoteattr(user)}/>" if user else "")
-        items = "".join(f"<Data Name={quoteattr(k)}>{escape(str(v))}</Data>" for k, v in orjson.loads(data or "{}").items())
-        out.append(f'<Event xmlns="{_NAMESPACE}"><System>{"".join(system)}</System><EventData>{items}</EventData></Event>')
-    return ("\n".join(out) + "\n").encode() if out else b""
+    return joined([_element(row) for row in written(tables)])
+
+
+def _element(row: Written) -> bytes:
+    system = [f"<Provider Name={quoteattr(row.provider or '')}/><EventID>{row.code}</EventID>"]
+    system.append(f"<TimeCreated SystemTime={quoteattr(write(row.time, 6))}/>")
+    system.append(f"<EventRecordID>{row.record_id}</EventRecordID>" if row.record_id is not None else "")
+    system.append(f"<Channel>{_escaped(row.channel)}</Channel><Computer>{_escaped(row.computer)}</Computer>")
+    system.append(f"<Security UserID={quoteattr(row.user)}/>" if row.user else "")
+    items = "".join(f"<Data Name={quoteattr(k)}>{_escaped(v)}</Data>" for k, v in unjoined(row.data).items())
+    return f'<Event xmlns="{_NAMESPACE}"><System>{"".join(system)}</System><EventData>{items}</EventData></Event>'.encode()
+
+
+def _escaped(text: str | None) -> str:
+    """Text as an element holds it; carriage returns by number, for XML reads a bare one as a line feed."""
+    return escape(_UNFIT.sub("", text or ""), {"\r": "&#13;"})

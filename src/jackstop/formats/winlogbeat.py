@@ -8,17 +8,16 @@
 record ids begin anew). Shippers leave events out, so missing record ids are no gap here.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 import orjson
-import polars as pl
 
-from jackstop.formats._iso_stamp import parse, write
-from jackstop.formats._localtime import Zone
-from jackstop.formats._reading import Frame, Reader, RecordReader, Unreadable, lines
-from jackstop.formats._windows_events import Event, Meanings
+from jackstop.formats._iso_stamp import write
+from jackstop.formats._reading import Reader
+from jackstop.formats._windows_data import unjoined
+from jackstop.formats._windows_events import Event
+from jackstop.formats._windows_lines import JsonEvents, Written, joined, number, said, written
 from jackstop.model.fleet import Reading
 from jackstop.model.tables import Tables
 
@@ -50,55 +49,28 @@ class _Line(msgspec.Struct):
 _DECODER = msgspec.json.Decoder(_Line)
 
 
-class _WinlogbeatReader(RecordReader):
-    def __init__(self, reading: Reading) -> None:
-        super().__init__(reading)
-        self._zone = Zone(reading.timezone)
-        self._meanings = Meanings(self.rows, gaps=False)
-
-    def frames(self, buffer: bytes, *, final: bool) -> Iterator[Frame]:
-        return lines(buffer, final=final)
-
+class _WinlogbeatReader(JsonEvents):
     def decode(self, record: bytes) -> bool:
-        try:
-            line = _DECODER.decode(record)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
-            raise Unreadable(
-                f"{str(fault).split(' (byte')[0].split(' - at')[0][:80]}, expected a JSON object of Winlogbeat"
-            ) from None
-        if line.winlog is None:
+        line = said(_DECODER, record, "Winlogbeat")
+        told = line.winlog
+        if told is None:
             return False
-        said = line.winlog
-        code = said.event_id if said.event_id is not None else (line.event.code if line.event else None)
-        time = self._time(line.stamp)
+        code = told.event_id if told.event_id is not None else (line.event.code if line.event else None)
+        time = self.time(line.stamp, "@timestamp")
         self.note_time(time)
-        user = said.user.get("identifier") if said.user else None
-        data = said.event_data or said.user_data or {}
+        user = told.user.get("identifier") if told.user else None
         event = Event(
             time,
-            said.channel,
-            said.provider_name,
-            _number(code, "event_id"),
-            said.computer_name,
-            _number(said.record_id, "record_id") if said.record_id is not None else None,
+            told.channel,
+            told.provider_name,
+            number(code, "event_id"),
+            told.computer_name,
+            number(told.record_id, "record_id") if told.record_id is not None else None,
             user if isinstance(user, str) else None,
-            data,
+            told.event_data or told.user_data or {},
         )
-        self._meanings.add(event)
+        self.meanings.add(event)
         return True
-
-    def _time(self, text: str | None) -> int:
-        stamp = parse(text or "")
-        if stamp is None:
-            raise Unreadable(f"@timestamp {str(text)[:40]!r}, expected ISO 8601")
-        return stamp.stamp if stamp.absolute else self._zone.utc(stamp.stamp)
-
-
-def _number(value: int | str | None, name: str) -> int:
-    text = str(value).strip()
-    if not text.isascii() or not text.isdigit() or len(text) > 18:
-        raise Unreadable(f"{name} {text[:40]!r}, expected a number")
-    return int(text)
 
 
 def sniff(head: bytes, name: str) -> int:
@@ -114,19 +86,18 @@ def reader(reading: Reading) -> Reader:
 
 def encode(tables: Tables, reading: Reading) -> bytes:
     """Rows of `windows` as lines, in time order."""
-    out = []
-    frame = tables.windows.sort("time", maintain_order=True).with_columns(pl.col("time").to_physical())
-    columns = ("time", "terminal", "channel", "provider", "code", "computer", "record_id", "user", "data")
-    for time, terminal, channel, provider, code, computer, record, user, data in frame.select(columns).iter_rows():
-        winlog = {
-            "channel": channel,
-            "provider_name": provider,
-            "event_id": str(code),
-            "record_id": record,
-            "computer_name": computer or terminal,
-            "event_data": orjson.loads(data or "{}"),
-        }
-        if user:
-            winlog["user"] = {"identifier": user}
-        out.append(orjson.dumps({"@timestamp": write(time), "event": {"code": str(code), "kind": "event"}, "winlog": winlog}))
-    return b"\n".join(out) + b"\n" if out else b""
+    return joined([_line(row) for row in written(tables)])
+
+
+def _line(row: Written) -> bytes:
+    winlog: dict[str, Any] = {
+        "channel": row.channel,
+        "provider_name": row.provider,
+        "event_id": str(row.code),
+        "record_id": row.record_id,
+        "computer_name": row.computer,
+        "event_data": unjoined(row.data),
+    }
+    if row.user:
+        winlog["user"] = {"identifier": row.user}
+    return orjson.dumps({"@timestamp": write(row.time), "event": {"code": str(row.code), "kind": "event"}, "winlog": winlog})

@@ -1,0 +1,74 @@
+"""Event data as one flat object of text, alike whichever carrier brought it.
+
+Names are those of Microsoft's event schema. Numbers are written in digits, booleans as `true` and `false`, GUIDs in braces, as
+Windows renders them. Empty values are left out, for shippers leave them out. Values without a name (classic events) are
+`param1`, `param2` … in order; `Data` holds them joined by `, `, which is how Sigma rules ask for them.
+"""
+
+import json
+from collections.abc import Mapping
+
+FIELDS = 200
+"""Values of one event that are kept at most."""
+_NAME = 80
+_WORDS = {True: "true", False: "false"}
+
+
+def strings(data: Mapping[str, object]) -> dict[str, str]:
+    """Names and values of one event, in their order."""
+    flat: dict[str, str] = {}
+    for name, value in data.items():
+        text = value if isinstance(value, str) else plain(value)
+        if not text:
+            continue
+        if len(text) == 36 and text[8] == "-" and _is_guid(text):
+            text = f"{{{text}}}"
+        flat[name[:_NAME]] = text
+        if len(flat) >= FIELDS:
+            break
+    if "param1" in flat and "Data" not in flat:
+        flat["Data"] = _joined(flat)
+    return flat
+
+
+def unjoined(data: Mapping[str, str]) -> dict[str, str]:
+    """The data as an event has it: without the `Data` that `strings` puts together."""
+    if "Data" in data and "param1" in data and data["Data"] == _joined(data):
+        return {k: v for k, v in data.items() if k != "Data"}
+    return dict(data)
+
+
+def _joined(data: Mapping[str, str]) -> str:
+    """All `param1`, `param2` … in order; empty ones were left out, so the numbers may have gaps."""
+    named = [(int(k[5:]), v) for k, v in data.items() if k.startswith("param") and k[5:].isascii() and k[5:].isdigit()]
+    return ", ".join(v for _, v in sorted(named, key=lambda p: p[0]))
+
+
+def plain(value: object) -> str:
+    """A value as Windows would render it."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return _WORDS[value]
+    return str(value) if isinstance(value, int) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _is_guid(text: str) -> bool:
+    """Whether 36 characters are a GUID without its braces."""
+    parts = text.split("-")
+    return [len(p) for p in parts] == [8, 4, 4, 4, 12] and all(c in "0123456789abcdefABCDEF-" for c in text)
+
+
+def unnamed(values: object) -> dict[str, str]:
+    """Values without names: one, or several in order."""
+    listed = values if isinstance(values, list) else [values]
+    return {f"param{n}": text for n, v in enumerate(listed, 1) if (text := plain(v))}
+
+
+def free(taken: Mapping[str, object], name: str) -> str:
+    """A name that is not taken: the name itself, or with `_1`, `_2` … behind it."""
+    if name not in taken:
+        return name
+    return next(f"{name}_{n}" for n in range(1, len(taken) + 2) if f"{name}_{n}" not in taken)
