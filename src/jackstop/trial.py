@@ -50,7 +50,9 @@ def fleet() -> Fleet:
     return Fleet.model_validate(
         {
             "fleet": {"name": "trial", "timezone": "UTC", "currency": "USD"},
-            "terminal": [{"id": TERMINAL, "site": {"open": "08:00-20:00", "closed_days": ["Sun"]}}],
+            "terminal": [
+                {"id": TERMINAL, "callers": ["AtmApplication.exe"], "site": {"open": "08:00-20:00", "closed_days": ["Sun"]}}
+            ],
         }
     )
 

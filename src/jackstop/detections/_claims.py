@@ -44,6 +44,7 @@ class Detection:
         title, why, first_step: for people. attack: ATT&CK ids. level: the gravest severity it claims.
         needs: tables without which it is blind. silenced_by: permits of a visit that explain it.
         gaps: what it cannot see.
+        stage: word of `vocabulary.STAGE` its findings are a sign of; empty where they are a sign of none by themselves.
     """
 
     title: Text
@@ -54,6 +55,7 @@ class Detection:
     gaps: str
     attack: tuple[str, ...] = ()
     silenced_by: tuple[str, ...] = ()
+    stage: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +184,35 @@ def suspicious(view: View) -> pl.DataFrame:
     """Movements that evidence speaks against or nothing explains, and that picked notes."""
     bad = pl.col("verdict").is_in(["unexplained", "contradicted"])
     return view.movements.filter(bad & ((pl.col("picked") > 0) | (pl.col("shown") > 0)))
+
+
+def doubtful(view: View) -> pl.DataFrame:
+    """Movements that picked or showed notes and that neither an approval nor a visit explains, proven bad or not."""
+    known = pl.col("verdict").is_in(["explained", "explained-by-visit"])
+    return view.movements.filter(~known & ((pl.col("picked") > 0) | (pl.col("shown") > 0)))
+
+
+def with_session(moved: pl.DataFrame, view: View) -> pl.DataFrame:
+    """Movements with `served`: whether the journal shows a customer's session open then; null where there is no journal."""
+    cash = view.table("cash")
+    if cash is None or not moved.height:
+        return moved.with_columns(served=pl.lit(None, pl.Boolean))
+    marks = (
+        cash.filter(pl.col("activity").is_in(SESSION) & (pl.col("layer") == "application"))
+        .select("terminal", mark_at="at", mark=pl.col("activity").cast(pl.String))
+        .sort("mark_at", "mark")
+    )
+    near = moved.with_columns(_until=pl.col("at") + view.settings.early).sort("_until", "id")
+    joined = near.join_asof(
+        marks, left_on="_until", right_on="mark_at", by="terminal", tolerance=LONGEST_SESSION, check_sortedness=False
+    )
+    served = (pl.col("mark") != "session-end").fill_null(value=False)
+    return joined.with_columns(served=pl.when("has_journal").then(served)).drop("_until", "mark", "mark_at")
+
+
+SESSION = ("session-start", "card", "pin", "request-sent", "reply-received", "session-end")
+LONGEST_SESSION = 10 * MINUTE
+"""µs after its last mark at which a session that was not ended is taken to be over."""
 
 
 def openings(view: View) -> pl.DataFrame | None:

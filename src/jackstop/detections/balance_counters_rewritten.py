@@ -19,6 +19,7 @@ META = Detection(
     attack=("T1565",),
     silenced_by=("exchange",),
     gaps="Counters written behind the service provider's back are not announced.",
+    stage="impairment",
 )
 
 

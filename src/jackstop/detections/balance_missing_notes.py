@@ -21,6 +21,7 @@ META = Detection(
     attack=("T1200",),
     silenced_by=("exchange", "open-safe", "test-dispense"),
     gaps="Counters that only the PC's software keeps do not see a black box; the next count by hand does.",
+    stage="cash",
 )
 
 

@@ -17,6 +17,7 @@ META = Detection(
     attack=("T1200",),
     silenced_by=("exchange", "open-safe"),
     gaps="Dispensers without cassette sensing report nothing.",
+    stage="access",
 )
 
 

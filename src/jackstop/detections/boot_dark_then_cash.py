@@ -19,6 +19,7 @@ META = Detection(
     needs=("operator", "cash", "host"),
     attack=("T1562", "T1685", "T1542"),
     gaps="A restart that leaves no trace in journal or Windows log is not seen.",
+    stage="cash",
 )
 
 

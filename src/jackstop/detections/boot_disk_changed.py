@@ -17,6 +17,7 @@ META = Detection(
     attack=("T1200", "T1542"),
     silenced_by=("software",),
     gaps="Needs the channel Partition/Diagnostic; the first disk ever seen is taken as the right one.",
+    stage="media",
 )
 
 

@@ -16,6 +16,7 @@ META = Detection(
     attack=("T1200",),
     silenced_by=("open-cabinet", "open-safe"),
     gaps="In opening hours it does not page on its own: paper and receipt changes look the same.",
+    stage="access",
 )
 
 

@@ -19,6 +19,7 @@ META = Detection(
     attack=("T1200",),
     silenced_by=("open-cabinet", "open-safe"),
     gaps="Vibration and heat alone only add to the record: roadworks shake machines too.",
+    stage="access",
 )
 
 

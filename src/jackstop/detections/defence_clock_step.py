@@ -19,6 +19,7 @@ META = Detection(
     attack=("T1070.006",),
     silenced_by=("software",),
     gaps="A step that neither Windows nor a falling stamp shows is not seen.",
+    stage="impairment",
 )
 
 

@@ -16,6 +16,7 @@ META = Detection(
     attack=("T1070.001", "T1685.005"),
     silenced_by=("software",),
     gaps="A log deleted while Windows is not running leaves only a restart of its record numbers: see feed.gap.",
+    stage="impairment",
 )
 
 

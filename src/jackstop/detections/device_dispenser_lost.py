@@ -21,6 +21,7 @@ META = Detection(
     attack=("T1200",),
     silenced_by=("open-cabinet", "reboot"),
     gaps="A power cut at the site looks the same until the door says otherwise; alone it does not page.",
+    stage="impairment",
 )
 
 

@@ -20,6 +20,7 @@ META = Detection(
     attack=("T1200",),
     silenced_by=("open-cabinet", "open-safe"),
     gaps="Needs door contacts; a cut or bridged contact says nothing.",
+    stage="cash",
 )
 
 

@@ -19,6 +19,7 @@ META = Detection(
     needs=("cash", "host"),
     attack=("T1106",),
     gaps="A failed order that the trace does not record is not seen.",
+    stage="cash",
 )
 
 

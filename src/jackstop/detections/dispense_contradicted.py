@@ -19,6 +19,7 @@ META = Detection(
     needs=("cash", "host"),
     attack=("T1557",),
     gaps="A stand-in approval that is never advised looks the same.",
+    stage="cash",
 )
 
 

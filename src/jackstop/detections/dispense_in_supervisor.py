@@ -17,6 +17,7 @@ META = Detection(
     attack=("T1078",),
     silenced_by=(),
     gaps="A mode entered before the look-back of a day is not known.",
+    stage="cash",
 )
 
 

@@ -16,6 +16,7 @@ META = Detection(
     needs=("cash", "host"),
     attack=("T1565",),
     gaps="Needs the cassettes' denominations where the trace gives note counts only.",
+    stage="cash",
 )
 
 

@@ -20,6 +20,7 @@ META = Detection(
     needs=("cash",),
     attack=("T1562", "T1685"),
     gaps="Tokens are checked for presence and value, not cryptographically: that needs the host's key.",
+    stage="impairment",
 )
 
 

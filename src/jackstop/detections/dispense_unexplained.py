@@ -19,6 +19,7 @@ META = Detection(
     attack=("T1106",),
     silenced_by=("test-dispense",),
     gaps="A black box leaves no line: see balance.missing-notes. Without a host feed nothing can be said.",
+    stage="cash",
 )
 
 

@@ -16,7 +16,7 @@ META = Detection(
     ),
     level="medium",
     needs=("cash",),
-    attack=("T1562.006",),
+    attack=("T1562.006", "T1685"),
     gaps="Feeds with few messages a day are allowed long silences.",
 )
 

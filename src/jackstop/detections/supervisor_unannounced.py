@@ -14,6 +14,7 @@ META = Detection(
     attack=("T1078",),
     silenced_by=("supervisor", "exchange", "test-dispense"),
     gaps="Machines whose mode switch is not logged show nothing.",
+    stage="access",
 )
 
 

@@ -214,6 +214,14 @@ SEVERITY: Words = {
     "critical": "Pages a person: cash is leaving or about to.",
 }
 
+STAGE: Words = {
+    "access": "Somebody is at or in the machine, or logs on to it, who should not be.",
+    "media": "Something was connected to it or exchanged in it: a device, a disk.",
+    "persistence": "Something was installed that stays: a service, a driver, a task, an autostart entry.",
+    "impairment": "What guards or records was weakened: a log cleared, protection stopped, a clock set, the dispenser cut off.",
+    "cash": "Cash was ordered, moved or is missing in a way that nothing explains.",
+}
+
 QUALITY: Mapping[str, tuple[int, str]] = {
     "partial": (1, "The record was cut or says that data is missing."),
     "date-inferred": (2, "The record carries no date; it was carried over from a header or file name."),

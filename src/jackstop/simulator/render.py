@@ -14,7 +14,7 @@ from jackstop import formats
 from jackstop.formats._reading import series
 from jackstop.model.fleet import Reading
 from jackstop.model.tables import BY_NAME, Tables
-from jackstop.simulator.machine import SECOND, TRUE, Feed, Machine, Rows
+from jackstop.simulator.machine import APPLICATION, SECOND, TRUE, Feed, Machine, Rows
 from jackstop.simulator.scene import EPOCH, Scene, Told
 
 ZONE = "America/New_York"
@@ -184,7 +184,7 @@ def fleet_file(scene: Scene, shared: Iterable[tuple[Shared, str | None]]) -> str
         parts.append(
             f'[[terminal]]\nid = "{m.id}"\nluno = "{m.luno}"\nterminal_id = "{m.field41}"\nhostname = "{m.host_name}"\n'
             f'alarm_account = "{m.account}"\ntimezone = "{m.timezone}"\nmodel = "{MODELS[m.journal]}"\n'
-            f"site = {{ {site} }}\ncassettes = [ {units} ]\n"
+            f'site = {{ {site} }}\ncassettes = [ {units} ]\ncallers = [ "{APPLICATION}" ]\n'
         )
     for m in scene.machines:
         for feed, name in (("device", m.device), ("journal", m.journal)):
