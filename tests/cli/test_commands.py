@@ -124,6 +124,8 @@ def test_stdout_is_data_and_has_no_colours_when_piped(night):
         (("detections", "show", "nope"), 2, "expected one of"),
         (("simulate", "nope", "--out", "x"), 2, "expected one of"),
         (("report", "nowhere"), 3, "no such file"),
+        (("alerts", "nowhere"), 3, "no such file"),
+        (("alerts", "--to", "leef"), 2, "cef, ecs, ocsf"),
         (("evaluate", "."), 2, "truth.jsonl"),
     ],
 )
@@ -179,3 +181,14 @@ def test_doctor_says_where_a_declared_zone_cannot_be_right(tmp_path):
     done = run("doctor", "b", "--out", "r", cwd=tmp_path)
     assert "clock not known" in done.stdout
     assert "check the source's timezone" in done.stdout
+
+
+def test_alerts_leave_in_the_shape_another_system_takes(night):
+    told = run("alerts", "r", "--to", "ocsf", "--at-least", "high", cwd=night)
+    events = [json.loads(line) for line in told.stdout.splitlines()]
+    assert told.returncode == 0
+    assert events and all(e["class_uid"] == 2004 and e["severity_id"] >= 4 for e in events)
+    assert run("alerts", "r", "--to", "cef", "--out", "a.cef", cwd=night).returncode == 0
+    lines = (night / "a.cef").read_text("utf-8").splitlines()
+    alerts = [json.loads(line) for line in (night / "r" / "alerts.jsonl").read_text().splitlines()]
+    assert [line.split("externalId=")[1].split(" ")[0] for line in lines] == [a["id"] for a in alerts]

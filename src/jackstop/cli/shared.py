@@ -147,13 +147,13 @@ def write(directory: Path, report: Report, results: Results, lang: str) -> None:
     """`verdicts.jsonl`, `alerts.jsonl`, `coverage.json` and `report.html`, each whole or not at all."""
     directory.mkdir(parents=True, exist_ok=True)
     verdicts = (line for frame in results.verdicts() for line in outputs.verdicts_jsonl(frame))
-    _whole(directory / "verdicts.jsonl", verdicts)
-    _whole(directory / "alerts.jsonl", outputs.alerts_jsonl([d.alert for d in report.dossiers]))
-    _whole(directory / "coverage.json", [outputs.coverage_json(report)])
-    _whole(directory / "report.html", [html.html(report, lang)])
+    whole(directory / "verdicts.jsonl", verdicts)
+    whole(directory / "alerts.jsonl", outputs.alerts_jsonl([d.alert for d in report.dossiers]))
+    whole(directory / "coverage.json", [outputs.coverage_json(report)])
+    whole(directory / "report.html", [html.html(report, lang)])
 
 
-def _whole(path: Path, lines: Iterator[str] | list[str]) -> None:
+def whole(path: Path, lines: Iterator[str] | list[str]) -> None:
     """Write a file beside its place and move it there when it is complete."""
     part = path.with_name(path.name + ".part")
     with part.open("w", encoding="utf-8") as file:

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-EARLIEST = -62_135_510_400_000_000
-"""0001-01-02 in µs."""
-LATEST = 253_402_214_400_000_000
-"""9999-12-31 in µs."""
+from jackstop.model.written import EARLIEST, LATEST
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -4,18 +4,15 @@ Times are ISO 8601 in UTC with as many digits as they need (none, three or six);
 """
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
 
 import orjson
 import polars as pl
 
+from jackstop.model import written
 from jackstop.model.results import Alert, Finding, Glance, RecordRef, Report, SourceCoverage
 from jackstop.report import texts
-from jackstop.report.moments import EARLIEST, LATEST
 
 _PLAIN = ("explained_by", "gates_failed", "sources_missing")
-_BREAKS = {"\u0085": "\\u0085", "\u2028": "\\u2028", "\u2029": "\\u2029"}
-"""Line ends of Unicode that JSON leaves alone and that many programs break lines at."""
 
 
 def verdicts_jsonl(frame: pl.DataFrame) -> Iterator[str]:
@@ -42,7 +39,7 @@ def verdicts_jsonl(frame: pl.DataFrame) -> Iterator[str]:
         "records",
     )
     text = line.struct.json_encode()
-    for mark, escape in _BREAKS.items():
+    for mark, escape in written.BREAKS.items():
         text = text.str.replace_all(mark, escape, literal=True)
     yield from frame.select(line=text)["line"]
 
@@ -62,18 +59,13 @@ def _stamp(column: str) -> pl.Expr:
 
 def stamp(time: int | None) -> str | None:
     """µs UTC in words of ISO 8601: `2026-03-01T02:11:07.120Z`; None stays None, years end at 9999."""
-    if time is None:
-        return None
-    time = min(max(time, EARLIEST), LATEST)
-    moment = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=time)
-    digits = "microseconds" if time % 1000 else "milliseconds" if time % 1_000_000 else "seconds"
-    return moment.replace(tzinfo=None).isoformat(timespec=digits) + "Z"
+    return None if time is None else written.stamp(time)
 
 
 def alerts_jsonl(alerts: Iterable[Alert]) -> Iterator[str]:
     """A line of JSON, without its line end, for each alert, in the order given."""
     for alert in alerts:
-        yield _json(
+        yield written.json(
             {
                 "id": alert.id,
                 "terminals": alert.terminals,
@@ -114,7 +106,7 @@ def _finding(finding: Finding) -> dict[str, object]:
 
 def coverage_json(report: Report) -> str:
     """How each source of each terminal was read, and what could not have been detected for want of which table."""
-    return _json(
+    return written.json(
         {
             "fleet": report.fleet,
             "start": stamp(report.start),
@@ -154,23 +146,3 @@ def _source(source: SourceCoverage) -> dict[str, object]:
         "gaps": [{"time": stamp(time), "missing": missing} for time, missing in source.gaps],
         "clock": {"offset_ms": source.offset_ms, "uncertainty_ms": source.uncertainty_ms},
     }
-
-
-def _json(value: object, option: int = 0) -> str:
-    """JSON text; half characters (file names that are not UTF-8) are written as escapes, for JSON has none."""
-    text = orjson.dumps(_whole(value), option=option).decode()
-    for mark, escape in _BREAKS.items():
-        text = text.replace(mark, escape)
-    return text
-
-
-def _whole(value: object) -> object:
-    match value:
-        case str():
-            return value.encode("utf-8", "backslashreplace").decode()
-        case dict():
-            return {_whole(k): _whole(v) for k, v in value.items()}
-        case list() | tuple():
-            return [_whole(v) for v in value]
-        case _:
-            return value
