@@ -55,6 +55,7 @@ class StoryScore:
         loss: minor units gone by the first page. stolen: minor units in all.
         judged: of the stolen movements, how many are unexplained, contradicted or a balance. movements: of how many.
         detections: that fired.
+        early: whether the first page came before the first note was gone.
     """
 
     story: str
@@ -68,6 +69,7 @@ class StoryScore:
     judged: int
     movements: int
     detections: tuple[str, ...]
+    early: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,12 @@ class Score:
     explained: int
 
     @property
+    def before_first_note(self) -> tuple[int, int]:
+        """Attack stories whose first page came before the first note was gone, and attack stories in which notes left."""
+        thefts = [s for s in self.stories if s.attack and s.movements]
+        return sum(s.early for s in thefts), len(thefts)
+
+    @property
     def explained_share(self) -> float:
         """Part of the legitimate withdrawals that are explained; 1 when there are none."""
         return self.explained / self.withdrawals if self.withdrawals else 1.0
@@ -99,6 +107,7 @@ class Score:
         return {
             **asdict(self),
             "explained_share": self.explained_share,
+            "pages_before_first_note": self.before_first_note[0],
             "false_alarms_per_terminal_day": len(self.false_alarms) / self.terminal_days if self.terminal_days else 0.0,
         }
 
@@ -209,7 +218,7 @@ def _score_story(story: Story, alerts: Iterable[Alert], moved: pl.DataFrame) -> 
     mine = [a for a in alerts if set(a.terminals) & set(story.terminals) and _belongs(a, [_as_attack(story)])]
     paging = [a for a in mine if a.severity in PAGING]
     paged = {t for a in paging for t in a.terminals if t in story.terminals}
-    first = {t: min(a.raised_at for a in paging if t in a.terminals) for t in paged}
+    first = {t: min(_named(a, t) for a in paging if t in a.terminals) for t in paged}
     lost = sum(n.amount for n in story.notes if n.time <= first.get(n.terminal, 2**62))
     begun = min((n.time for n in story.notes), default=story.start)
     return StoryScore(
@@ -224,7 +233,13 @@ def _score_story(story: Story, alerts: Iterable[Alert], moved: pl.DataFrame) -> 
         sum(_judged(n, moved) for n in story.notes),
         len(story.notes),
         tuple(dict.fromkeys(d for a in mine for d in a.detections)),
+        bool(first) and min(first.values()) < begun,
     )
+
+
+def _named(alert: Alert, terminal: str) -> int:
+    """When a paging alert named a terminal (µs): as it was raised, or later where it spans terminals and came to this one."""
+    return max(alert.raised_at, min(f.decided_at for f in alert.findings if f.terminal == terminal))
 
 
 def _as_attack(story: Story) -> Story:

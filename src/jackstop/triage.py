@@ -1,11 +1,12 @@
 """Triage: findings folded into one alert per terminal and incident, with severity, unexplained money and money at risk.
 
 Alerts are kept in a small state and folded in the order in which findings were decided, so the result does not depend
-on how findings were cut into calls.
+on how findings were cut into calls. Each finding is shown to the detections over findings (chains, campaigns); what those
+find is folded at once: into its terminal's alert, or into one alert of the fleet that cites the terminals' alerts.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import polars as pl
@@ -31,14 +32,23 @@ _MONEY = (
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """One alert in the making: its findings, and when it reached its present severity (µs, the watermark)."""
+    """One alert in the making: its findings, and when it reached its present severity (µs, the watermark).
 
-    terminal: str
+    `place`: what it is folded by: the terminal, or the detection that spans terminals (`fleetwide`).
+    """
+
+    place: str
     findings: tuple[Finding, ...]
     severity: str
     raised_at: int
     updated_at: int
     at_risk: int
+    fleetwide: bool = False
+
+    @property
+    def terminals(self) -> tuple[str, ...]:
+        """The terminals its findings name, in their order."""
+        return tuple(dict.fromkeys(f.terminal for f in self.findings))
 
 
 @dataclass(slots=True)
@@ -46,7 +56,8 @@ class Desk:
     """The open and closed incidents, findings too slight for an alert of their own, and the cash in each terminal.
 
     Attributes:
-        open: by terminal. closed: in the order they ended. waiting: slight findings by terminal.
+        open: by place. closed: in the order they ended. waiting: slight findings by place.
+        past: what detections over findings look back upon.
         levels: the money in each cash unit (terminal, key, at, worth): what is known of now, and the newest before.
     """
 
@@ -54,6 +65,7 @@ class Desk:
     closed: list[Incident] = field(default_factory=list)
     waiting: dict[str, list[Finding]] = field(default_factory=dict)
     levels: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=LEVELS))
+    past: detections.Past = field(default_factory=lambda: detections.Past(detections.stage))
 
     @classmethod
     def of(cls, fleet: Fleet) -> "Desk":
@@ -92,47 +104,59 @@ def fold(desk: Desk, findings: Iterable[Finding], step: int, settings: Settings)
         settings: `incident`.
     """
     for finding in findings:
-        _fold_one(desk, finding, step, settings)
+        _take(desk, finding, step, settings, joint=False)
 
 
-def _fold_one(desk: Desk, finding: Finding, step: int, settings: Settings) -> None:
-    known = desk.open.get(finding.terminal)
+def _take(desk: Desk, finding: Finding, step: int, settings: Settings, *, joint: bool) -> None:
+    """Fold a finding into its terminal's incident, and what it completes with earlier ones after it."""
+    paged = _fold_one(desk, finding, finding.terminal, step, settings)
+    desk.past.add(finding, paged=paged, joint=joint)
+    for detection in detections.joint().values():
+        for made in tuple(detection.join(finding, desk.past)):
+            if detection.FLEETWIDE:
+                _fold_one(desk, made, f"fleet/{made.detection}", step, settings, fleetwide=True)
+                desk.past.add(made, paged=False, joint=True)
+            else:
+                _take(desk, made, step, settings, joint=True)
+
+
+def _fold_one(desk: Desk, finding: Finding, place: str, step: int, settings: Settings, *, fleetwide: bool = False) -> bool:
+    """Fold a finding; gives whether it made its incident a paging one."""
+    known = desk.open.get(place)
     if known is not None and finding.decided_at - known.updated_at > settings.incident:
-        desk.closed.append(desk.open.pop(finding.terminal))
+        desk.closed.append(desk.open.pop(place))
         known = None
     if known is None:
         if finding.severity in QUIET:
-            slight = desk.waiting.get(finding.terminal, [])
-            desk.waiting[finding.terminal] = [*_recent(slight, finding, settings), finding]
-            return
-        _open(desk, finding, step, settings)
-        return
+            slight = desk.waiting.get(place, [])
+            desk.waiting[place] = [*_recent(slight, finding, settings), finding]
+            return False
+        desk.open[place] = _opened(desk, finding, place, step, settings, fleetwide=fleetwide)
+        return finding.severity in PAGING
     if finding.id in {f.id for f in known.findings}:
-        return
+        return False
     severity = max(known.severity, finding.severity, key=SEVERITIES.index)
-    raised = _ceil(finding.decided_at, step) if severity != known.severity else known.raised_at
-    desk.open[finding.terminal] = replace(
+    graver = severity != known.severity
+    at_risk = _at_risk(desk, finding) if graver and not fleetwide else known.at_risk
+    if fleetwide and finding.terminal not in known.terminals:
+        at_risk += _at_risk(desk, finding)
+    desk.open[place] = replace(
         known,
         findings=(*known.findings, finding),
         severity=severity,
-        raised_at=raised,
+        raised_at=_ceil(finding.decided_at, step) if graver else known.raised_at,
         updated_at=finding.decided_at,
-        at_risk=_at_risk(desk, finding) if severity != known.severity else known.at_risk,
+        at_risk=at_risk,
     )
+    return severity in PAGING and known.severity not in PAGING
 
 
-def _open(desk: Desk, finding: Finding, step: int, settings: Settings) -> None:
-    """Open an incident with the slight findings of the hours before it."""
-    waiting = desk.waiting.pop(finding.terminal, [])
-    recent = tuple(_recent(waiting, finding, settings))
-    desk.open[finding.terminal] = Incident(
-        finding.terminal,
-        (*recent, finding),
-        finding.severity,
-        _ceil(finding.decided_at, step),
-        finding.decided_at,
-        _at_risk(desk, finding),
-    )
+def _opened(desk: Desk, finding: Finding, place: str, step: int, settings: Settings, *, fleetwide: bool) -> Incident:
+    """An incident with the slight findings of the hours before it."""
+    recent = tuple(_recent(desk.waiting.pop(place, []), finding, settings))
+    raised = _ceil(finding.decided_at, step)
+    at_risk = _at_risk(desk, finding)
+    return Incident(place, (*recent, finding), finding.severity, raised, finding.decided_at, at_risk, fleetwide)
 
 
 def _recent(findings: list[Finding], finding: Finding, settings: Settings) -> list[Finding]:
@@ -150,20 +174,36 @@ def _ceil(time: int, step: int) -> int:
 
 
 def alerts(desk: Desk, currency: str) -> tuple[Alert, ...]:
-    """Every incident as an alert, in the order raised."""
-    made = [_alert(i, currency) for i in (*desk.closed, *desk.open.values())]
-    return tuple(sorted(made, key=lambda a: (a.raised_at, a.terminals, a.id)))
+    """Every incident as an alert, in the order raised; one of the fleet cites the alerts of its terminals."""
+    incidents = (*desk.closed, *desk.open.values())
+    own = [_alert(i, currency) for i in incidents if not i.fleetwide]
+    spans: dict[str, list[Alert]] = {}
+    for alert in own:
+        spans.setdefault(alert.terminals[0], []).append(alert)
+    wide = [_alert(i, currency, _cited(i, spans)) for i in incidents if i.fleetwide]
+    return tuple(sorted((*own, *wide), key=lambda a: (a.raised_at, a.terminals, a.id)))
 
 
-def _alert(incident: Incident, currency: str) -> Alert:
+def _cited(incident: Incident, spans: Mapping[str, list[Alert]]) -> tuple[str, ...]:
+    """The alerts that a fleet's incident rests on: its terminals' own from its first event to its last."""
+    first = min(f.time for f in incident.findings)
+    return tuple(
+        a.id
+        for t in incident.terminals
+        for a in spans.get(t, ())
+        if a.updated_at >= first and a.first_event <= incident.updated_at
+    )
+
+
+def _alert(incident: Incident, currency: str, cited: tuple[str, ...] = ()) -> Alert:
     findings = incident.findings
     gravest = max(findings, key=lambda f: (SEVERITIES.index(f.severity), f.detection in _MONEY, -f.decided_at))
     contents = [detections.find(name) for name in dict.fromkeys(f.detection for f in findings)]
     first = min(findings, key=lambda f: (f.decided_at, f.id))
-    seed = f"{incident.terminal}|{first.id}".encode()
+    seed = f"{incident.place}|{first.id}".encode()
     return Alert(
         id=hashlib.sha256(seed).hexdigest()[:16],
-        terminals=(incident.terminal,),
+        terminals=incident.terminals,
         severity=incident.severity,
         title=detections.find(gravest.detection).META.title.en,
         detections=tuple(dict.fromkeys(f.detection for f in findings)),
@@ -178,6 +218,7 @@ def _alert(incident: Incident, currency: str) -> Alert:
         verdicts=tuple(dict.fromkeys(v for f in findings for v in f.verdicts)),
         records=tuple(dict.fromkeys(r for f in findings for r in f.records)),
         findings=findings,
+        cites=cited,
     )
 
 

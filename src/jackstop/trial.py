@@ -6,25 +6,36 @@ from hashlib import sha256
 
 import polars as pl
 
-from jackstop import detections, engine
+from jackstop import detections, engine, triage
 from jackstop.detections._cases import START, Case, Row
 from jackstop.ledger.streams import Stream
 from jackstop.model.fleet import Fleet
 from jackstop.model.results import Finding
-from jackstop.model.settings import HOUR
+from jackstop.model.settings import HOUR, SECOND
 from jackstop.model.tables import BY_NAME, VISITS, Tables
 
 TERMINAL = "ATM-T"
+SHARED = ("switch-csv", "cef", "winlogbeat")
+"""Formats whose source serves the whole fleet."""
+
+NEIGHBOURS = ("ATM-U", "ATM-V", "ATM-W")
+"""Other machines of the trials' fleet, for cases that span several."""
+
 FORMATS = ("nextware-trace", "ncr-journal", "switch-csv", "cef", "winlogbeat", "ndc")
 
 
 def run(name: str, case: Case, *, cuts: int = 1) -> tuple[Finding, ...]:
-    """The findings of one detection on one case, fed in `cuts` equal steps of time."""
-    known = tuple(Stream(f, f, 2_000_000, TERMINAL) for f in FORMATS[:5] if f not in case.missing)
-    setup = engine.Setup.of(fleet(), known, _visits(case), chosen=(name,))
+    """The findings of one detection on one case, fed in `cuts` equal steps of time.
+
+    One over findings is given those of all others, as triage gives them.
+    """
+    known = tuple(Stream(f, f, 2_000_000, None if f in SHARED else TERMINAL) for f in FORMATS[:5] if f not in case.missing)
+    joint = name in detections.joint()
+    setup = engine.Setup.of(fleet(), known, _visits(case), chosen=None if joint else (name,))
+    desk = triage.Desk.of(setup.fleet)
     state = engine.State.begin(setup)
     rows = tables(r for r in case.rows if r.source not in case.missing)
-    end = START + 6 * HOUR
+    end = START + 6 * HOUR + round(max((r.at for r in case.rows), default=0) * 1e6)
     found: list[Finding] = []
     for i in range(cuts):
         at = START - HOUR + (end - START + HOUR) * (i + 1) // cuts
@@ -32,6 +43,9 @@ def run(name: str, case: Case, *, cuts: int = 1) -> tuple[Finding, ...]:
         due = (pl.col("time").to_physical() > last) & (pl.col("time").to_physical() <= at)
         state, output = engine.advance(setup, state, rows.map(lambda f, due=due: f.filter(due)), at)  # type: ignore[misc]
         found += output.findings
+        triage.fold(desk, output.findings, SECOND, setup.settings)
+    if joint:
+        return tuple(f for i in (*desk.closed, *desk.open.values()) for f in i.findings if f.detection == name)
     return tuple(found)
 
 
@@ -46,13 +60,12 @@ def failures(name: str) -> list[str]:
 
 
 def fleet() -> Fleet:
-    """A fleet of the one terminal of the trials."""
+    """The fleet of the trials: the terminal the cases are about, and its neighbours."""
+    site = {"open": "08:00-20:00", "closed_days": ["Sun"]}
     return Fleet.model_validate(
         {
             "fleet": {"name": "trial", "timezone": "UTC", "currency": "USD"},
-            "terminal": [
-                {"id": TERMINAL, "callers": ["AtmApplication.exe"], "site": {"open": "08:00-20:00", "closed_days": ["Sun"]}}
-            ],
+            "terminal": [{"id": t, "callers": ["AtmApplication.exe"], "site": site} for t in (TERMINAL, *NEIGHBOURS)],
         }
     )
 

@@ -80,5 +80,7 @@ def _show(score: evaluation.Score) -> None:
     shared.out.print(
         f"legitimate withdrawals explained: {score.explained:,} of {score.withdrawals:,} ({score.explained_share:.4%})"
     )
+    early, thefts = score.before_first_note
+    shared.out.print(f"pages before the first note: {early} of {thefts} attacks")
     for line in score.false_alarms:
         shared.out.print(f"false alarm: {line}", markup=False, soft_wrap=True)

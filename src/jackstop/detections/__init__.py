@@ -2,7 +2,8 @@
 
 A module whose name has no leading underscore is a detection. Its id is the file's name with the first `_` as `.` and the
 others as `-`: `dispense_after_door.py` is `dispense.after-door`. It offers `META` (a `Detection`), `detect(view)` (claims as a
-frame of `CLAIMS`, each with the instant it could be made), and `TESTS` (cases that must fire and must not).
+frame of `CLAIMS`, each with the instant it could be made), and `TESTS` (cases that must fire and must not). One over findings
+offers `join` besides: see `Joint`.
 """
 
 import importlib
@@ -14,8 +15,23 @@ import polars as pl
 
 from jackstop.detections._cases import Case
 from jackstop.detections._claims import CLAIMS, RECORD, Detection, Text, View
+from jackstop.detections._joint import Joint, Past
 
-__all__ = ["CLAIMS", "RECORD", "Case", "Content", "Detection", "Text", "View", "find", "names"]
+__all__ = [
+    "CLAIMS",
+    "RECORD",
+    "Case",
+    "Content",
+    "Detection",
+    "Joint",
+    "Past",
+    "Text",
+    "View",
+    "find",
+    "joint",
+    "names",
+    "stage",
+]
 
 
 class Content(Protocol):
@@ -44,3 +60,15 @@ def find(name: str) -> Content:
     if name not in names():
         raise LookupError(f"unknown detection {name!r}, expected one of: {', '.join(names())}")
     return cast(Content, importlib.import_module(f"{__name__}.{name.replace('.', '_').replace('-', '_')}"))
+
+
+@cache
+def joint() -> dict[str, Joint]:
+    """The detections over findings, by id, in the order of their ids."""
+    return {n: cast(Joint, c) for n in names() if hasattr(c := find(n), "join")}
+
+
+@cache
+def stage(name: str) -> str:
+    """The stage of an attack that a detection's findings are a sign of; empty where of none."""
+    return find(name).META.stage

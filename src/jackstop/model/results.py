@@ -76,7 +76,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """What a person sees: the findings of one terminal and incident, folded. Times are µs UTC; money minor units."""
+    """What a person sees: the findings of one terminal and incident, folded. Times are µs UTC; money minor units.
+
+    `cites`: ids of other alerts that one of several terminals rests on.
+    """
 
     id: str
     terminals: tuple[str, ...]
@@ -94,6 +97,7 @@ class Alert:
     verdicts: tuple[str, ...]
     records: tuple[RecordRef, ...]
     findings: tuple[Finding, ...] = ()
+    cites: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

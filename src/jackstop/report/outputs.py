@@ -83,6 +83,7 @@ def alerts_jsonl(alerts: Iterable[Alert]) -> Iterator[str]:
                 "verdicts": alert.verdicts,
                 "records": [_record(r) for r in alert.records],
                 "findings": [_finding(f) for f in alert.findings],
+                "cites": alert.cites,
             }
         )
 

@@ -56,7 +56,7 @@ class Scrapbook:
         self.recent = fresh.filter(pl.col("at") > watermark - PAST)
         incidents = (*desk.closed[self._closed :], *desk.open.values())
         self._closed = len(desk.closed)
-        active = {i.terminal for i in incidents if i.updated_at + AFTER >= self._before}
+        active = {t for i in incidents if i.updated_at + AFTER >= self._before for t in i.terminals}
         self._before = watermark
         if active:
             shown = fresh.filter(pl.col("terminal").is_in(list(active)))
