@@ -1,0 +1,213 @@
+"""Rules and correlations that name each other become ones that can run; what cannot is a fault."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sigma.correlations import SigmaCorrelationRule
+
+from jackstop.rules import _pysigma as sigma
+from jackstop.rules import extension
+from jackstop.rules.documents import Document
+from jackstop.rules.fault import Fault, Unsupported
+from jackstop.rules.place import at, codes, column
+from jackstop.rules.rule import About, Correlation, Named, Rule, Variant
+from jackstop.rules.sources import Place
+from jackstop.rules.tree import NEVER, Node
+
+Linked = tuple[tuple[Rule, ...], tuple[Correlation, ...], list[Fault]]
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A document read by itself: a rule's tree, source and places, or a correlation as pySigma has it."""
+
+    document: Document
+    about: About
+    tree: Node | None = None
+    source: str = ""
+    places: tuple[Place, ...] = ()
+    when: str | None = None
+    correlation: SigmaCorrelationRule | None = None
+
+    def fault(self, kind: str, what: str, expected: str, *line: str) -> Fault:
+        """A fault of this document."""
+        return Fault(self.document.path, self.document.line(*line), kind, what, expected)
+
+
+def link(drafts: Sequence[Draft]) -> Linked:
+    """Rules, correlations (each after those it names), faults."""
+    kept, faults = _once(drafts)
+    names = {d.about.name: d.about.id for d in kept if d.about.name} | {d.about.id: d.about.id for d in kept}
+    correlations: dict[str, Correlation] = {}
+    by_id = {d.about.id: d for d in kept}
+    waiting = [d for d in kept if d.correlation is not None]
+    while waiting:
+        ready = [d for d in waiting if all(_there(n, names, by_id, correlations) for n in sigma.references(_said(d)))]
+        if not ready:
+            break
+        for draft in ready:
+            try:
+                correlations[draft.about.id] = _correlation(draft, names, correlations)
+            except Unsupported as said:
+                line = (extension.KEY,) if said.kind == "absence" and extension.KEY in draft.document.body else ("correlation",)
+                faults.append(draft.fault(said.kind, said.what, said.expected, *line))
+                by_id.pop(draft.about.id)
+        waiting = [d for d in waiting if d not in ready]
+    faults += [_unlinked(d, names, by_id) for d in waiting]
+    quiet = {r for d in kept if d.correlation is not None and not d.correlation.generate for r in _quiet(d, names)}
+    rules, wrong = _rules([d for d in kept if d.correlation is None], correlations, quiet)
+    there = {r.about.id for r in rules}
+    running, lost = _running(correlations, there, by_id)
+    return rules, tuple(replace(c, alone=c.about.id not in quiet) for c in running), [*faults, *wrong, *lost]
+
+
+def _once(drafts: Sequence[Draft]) -> tuple[list[Draft], list[Fault]]:
+    """Drafts whose id and name are nobody else's."""
+    seen: dict[str, Draft] = {}
+    kept, faults = [], []
+    for draft in drafts:
+        words = {draft.about.id, draft.about.name} - {""}
+        twin = next((seen[w] for w in sorted(words) if w in seen), None)
+        if twin is not None:
+            where = f"{twin.about.path}:{twin.about.line}"
+            faults.append(draft.fault("sigma", f"id or name {draft.about.id!r} is also in {where}", "an id of its own", "id"))
+            continue
+        seen |= dict.fromkeys(words, draft)
+        kept.append(draft)
+    return kept, faults
+
+
+def _said(draft: Draft) -> SigmaCorrelationRule:
+    if draft.correlation is None:
+        raise TypeError("a rule is no correlation")
+    return draft.correlation
+
+
+def _there(name: str, names: dict[str, str], by_id: dict[str, Draft], done: dict[str, Correlation]) -> bool:
+    found = by_id.get(names.get(name, ""))
+    return found is not None and (found.correlation is None or found.about.id in done)
+
+
+def _quiet(draft: Draft, names: dict[str, str]) -> list[str]:
+    return [names[n] for n in sigma.references(_said(draft)) if n in names]
+
+
+def _unlinked(draft: Draft, names: dict[str, str], by_id: dict[str, Draft]) -> Fault:
+    missing = [n for n in sigma.references(_said(draft)) if names.get(n, "") not in by_id]
+    if missing:
+        return draft.fault("correlation", f"names {', '.join(missing)}", "rules that are loaded", "correlation", "rules")
+    return draft.fault(
+        "correlation", "correlations name each other in a circle", "one that ends at rules", "correlation", "rules"
+    )
+
+
+def _correlation(draft: Draft, names: dict[str, str], done: dict[str, Correlation]) -> Correlation:
+    said = _said(draft)
+    ids = tuple(names[n] for n in sigma.references(said))
+    reach, counted = sigma.threshold(said)
+    condition = sigma.condition(said)
+    kind = said.type.name.lower()
+    span = sigma.span(said)
+    window = extension.absence(draft.about.extension, condition, kind == "temporal_ordered", span)
+    aliases = {a: {names[r]: f for r, f in m.items() if r in names} for a, m in sigma.aliases(said).items()}
+    if kind == "value_percentile" and (reach.percentile is None or not 0 <= reach.percentile <= 100):
+        raise Unsupported("correlation", f"percentile {reach.percentile}", "a percentile from 0 to 100")
+    if kind != "value_count" and len(counted) > 1:
+        raise Unsupported("correlation", f"{kind} of several fields", "one field")
+    if kind not in {"temporal", "temporal_ordered"} and reach.op in {"lt", "lte", "neq"} | ({"eq"} if not reach.count else set()):
+        _refuse_falling(kind, reach.op, reach.count)
+    return Correlation(
+        draft.about,
+        kind,
+        ids,
+        span,
+        _fields(said.group_by or (), ids, aliases, done),
+        _fields(counted, ids, aliases, done),
+        reach,
+        None if condition is None else _by_id(condition, names),
+        None if window is None else replace(window, trigger=names[window.trigger], absent=tuple(names[n] for n in window.absent)),
+    )
+
+
+def _refuse_falling(kind: str, op: str, count: float) -> None:
+    """`event_count lt 1` asks for silence: a group with no hit is not there to be counted."""
+    if kind in {"event_count", "value_count"} and ((op == "lt" and count <= 1) or (op in {"lte", "eq"} and count <= 0)):
+        raise Unsupported("correlation", f"{kind} {op} {count:g} asks for silence", "temporal with `not` and an absence block")
+
+
+def _fields(
+    said: Sequence[str], ids: tuple[str, ...], aliases: dict[str, dict[str, str]], done: dict[str, Correlation]
+) -> dict[str, dict[str, str]]:
+    """The field of each name by rule id.
+
+    Raises:
+        Unsupported: a correlation named does not group by it.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for name in said:
+        found[name] = {i: aliases.get(name, {}).get(i, name) for i in ids}
+        for i, its in found[name].items():
+            if i in done and its not in done[i].group:
+                raise Unsupported(
+                    "correlation", f"{its} is no group of the correlation {done[i].about.title!r}", "one of its group-by"
+                )
+    return found
+
+
+def _by_id(said: Named, names: dict[str, str]) -> Named:
+    return Named(said.op, names.get(said.rule, said.rule), tuple(_by_id(a, names) for a in said.args))
+
+
+def _rules(
+    drafts: Sequence[Draft], correlations: dict[str, Correlation], quiet: set[str]
+) -> tuple[tuple[Rule, ...], list[Fault]]:
+    """Rules at their places."""
+    keeps: dict[str, set[str]] = {}
+    for c in correlations.values():
+        for by_rule in (*c.group.values(), *c.counted.values()):
+            for rule, name in by_rule.items():
+                keeps.setdefault(rule, set()).add(name)
+    rules, faults = [], []
+    for draft in drafts:
+        try:
+            variants = _variants(draft, sorted(keeps.get(draft.about.id, ())))
+        except Unsupported as said:
+            line = draft.document.line_of_field(said.field) if said.field is not None else draft.document.line("detection")
+            faults.append(Fault(draft.document.path, line, said.kind, said.what, said.expected))
+            continue
+        if not variants:
+            faults.append(draft.fault("unsupported", "can hold nowhere", "a condition that some event can meet", "detection"))
+            continue
+        tree = draft.tree or NEVER
+        rules.append(Rule(draft.about, draft.source, variants, tree, draft.when, draft.about.id not in quiet))
+    return tuple(rules), faults
+
+
+def _variants(draft: Draft, keeps: list[str]) -> tuple[Variant, ...]:
+    """A rule at each of its places where it can hold at all."""
+    found = []
+    for place in draft.places:
+        tree = at(draft.tree or NEVER, place)
+        ids = codes(tree) if place.table == "windows" and not place.own else None
+        where = place.codes if ids is None else ids if place.codes is None else ids & place.codes
+        if tree == NEVER or (where is not None and not where):
+            continue
+        found.append(Variant(place.table, place.channel, where, tree, tuple((k, column(k, place)) for k in keeps)))
+    return tuple(found)
+
+
+def _running(
+    correlations: dict[str, Correlation], there: set[str], by_id: dict[str, Draft]
+) -> tuple[list[Correlation], list[Fault]]:
+    """Correlations whose rules all run."""
+    running, faults = [], []
+    for c in correlations.values():
+        lost = [r for r in c.rules if r not in there]
+        if lost:
+            faults.append(
+                by_id[c.about.id].fault("correlation", f"cannot run without {', '.join(lost)}", "rules that load", "correlation")
+            )
+            continue
+        there.add(c.about.id)
+        running.append(c)
+    return running, faults
