@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields, replace
 import msgspec
 import polars as pl
 
-from jackstop import detections
+from jackstop import detections, rules
 from jackstop.detections import View
 from jackstop.ledger import book as ledger
 from jackstop.ledger import disks, episodes, identity, intake, streams, values, verdicts
@@ -39,6 +39,7 @@ class Setup:
     detections: tuple[str, ...]
     context: intake.Context
     sources: pl.DataFrame
+    signals: detections.Signals
 
     @classmethod
     def of(
@@ -55,7 +56,7 @@ class Setup:
         context = intake.Context(identity.Directory.of(fleet), streams.frame(listed), tuned, latency)
         by_terminal = streams.by_terminal(listed, [t.id for t in fleet.terminal])
         names = detections.names() if chosen is None else tuple(chosen)
-        return cls(fleet, listed, visits, tuned, names, context, by_terminal)
+        return cls(fleet, listed, visits, tuned, names, context, by_terminal, detections.signals(names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ class State:
     book: ledger.Book
     disks: pl.DataFrame
     changed: pl.DataFrame
+    signals: pl.DataFrame
 
     @classmethod
     def begin(cls, setup: Setup) -> "State":
@@ -74,7 +76,7 @@ class State:
         first = intake.Intake(
             {}, Clocks.unknown(), values.declared(setup.fleet), identity.NOBODY, intake.latest(pl.DataFrame(schema=intake.MARKS))
         )
-        return cls(BEGINNING, first, ledger.Book.empty(), pl.DataFrame(schema=disks.KNOWN), pl.DataFrame())
+        return cls(BEGINNING, first, ledger.Book.empty(), pl.DataFrame(schema=disks.KNOWN), pl.DataFrame(), rules.empty())
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,7 @@ def advance(setup: Setup, state: State, tables: Tables, watermark: int) -> tuple
     before = state.watermark
     taken, rows = _take_in(setup, state, tables, watermark)
     known, changed = _disks(state, rows, setup.settings, watermark)
+    signals = setup.signals.take(state.signals, rows, setup.fleet, before)
     terms = ledger.Terms(setup.settings, setup.visits, setup.sources, setup.context.latency, taken.history)
     book, settled = ledger.settle(state.book, rows, terms, before, watermark)
     view = View(
@@ -117,10 +120,11 @@ def advance(setup: Setup, state: State, tables: Tables, watermark: int) -> tuple
         setup.visits,
         setup.fleet,
         setup.settings,
+        signals,
     )
     findings = _findings(setup, view, before, watermark)
     given = _verdicts(settled, before, watermark)
-    return State(watermark, taken, book, known, changed), Output(findings, given, rows)
+    return State(watermark, taken, book, known, changed, signals), Output(findings, given, rows)
 
 
 def pending(setup: Setup, state: State) -> pl.DataFrame:

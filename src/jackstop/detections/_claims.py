@@ -1,7 +1,7 @@
 """What a detection is given and what it gives: a view of one terminal fleet's recent past, and claims about it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -64,7 +64,7 @@ class View:
 
     Attributes:
         rows: tables within their look-back. movements, idle, losses, undone, disks: see `ledger.book` and `ledger.disks`.
-        visits: all known visits. fleet, settings: configuration.
+        visits: all known visits. fleet, settings: configuration. signals: recent hits of rules, see `rules.RuleSet.match`.
     """
 
     rows: Mapping[str, pl.DataFrame]
@@ -76,6 +76,7 @@ class View:
     visits: pl.DataFrame
     fleet: Fleet
     settings: Settings
+    signals: pl.DataFrame = field(default_factory=pl.DataFrame)
 
     def table(self, name: str) -> pl.DataFrame | None:
         """A table's rows, or None where there are none."""

@@ -6,6 +6,6 @@
 from jackstop.rules.fault import Fault
 from jackstop.rules.load import Pipeline, load
 from jackstop.rules.rule import About, Correlation, Loaded, Rule
-from jackstop.rules.ruleset import RuleSet
+from jackstop.rules.ruleset import RuleSet, empty
 
-__all__ = ["About", "Correlation", "Fault", "Loaded", "Pipeline", "Rule", "RuleSet", "load"]
+__all__ = ["About", "Correlation", "Fault", "Loaded", "Pipeline", "Rule", "RuleSet", "empty", "load"]

@@ -162,7 +162,7 @@ def _rules(
     drafts: Sequence[Draft], correlations: dict[str, Correlation], quiet: set[str]
 ) -> tuple[tuple[Rule, ...], list[Fault]]:
     """Rules at their places."""
-    keeps: dict[str, set[str]] = {}
+    keeps: dict[str, set[str]] = {d.about.id: set(d.about.fields) for d in drafts if d.about.extension}
     for c in correlations.values():
         for by_rule in (*c.group.values(), *c.counted.values()):
             for rule, name in by_rule.items():

@@ -120,6 +120,7 @@ def _about(document: Document, said: Mapping[str, Any]) -> About:
         tags=tags,
         references=_words(body.get("references")),
         falsepositives=_words(body.get("falsepositives")),
+        fields=_words(body.get("fields")),
         extension=said,
     )
 

@@ -19,6 +19,7 @@ class About:
         title, level, status, description, author, licence: as written, or empty. A message made of a hit of a published rule must
             name its author (Detection Rule License 1.1, section 2).
         attack: ATT&CK technique ids of its tags. tags, references, falsepositives: as written.
+        fields: names of what an analyst should see of a hit; hits carry their values.
         path, line: where it stands. extension: its `x-jackstop` block, as written.
     """
 
@@ -36,6 +37,7 @@ class About:
     tags: tuple[str, ...] = ()
     references: tuple[str, ...] = ()
     falsepositives: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
     extension: Mapping[str, Any] = field(default_factory=dict)
 
 
