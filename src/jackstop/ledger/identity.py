@@ -54,6 +54,10 @@ class Directory:
             known[name] = found.with_columns(terminal=pl.col("id")).select(frame.columns)
         return Tables.of(**known), pl.concat(strangers) if strangers else NOBODY
 
+    def named(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """A frame's rows with the fleet's ids; rows that name no known terminal keep the name they have."""
+        return self._look_up(frame).with_columns(terminal=pl.coalesce("id", "terminal")).select(frame.columns)
+
     def _look_up(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The frame with `id`; few distinct names, so they are folded once each and not once a row."""
         distinct = frame.select("naming", "terminal").unique()

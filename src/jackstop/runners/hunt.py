@@ -1,0 +1,61 @@
+"""A hunt: the rows of a bundle's files that hold an indicator, file by file, in memory that does not grow with the logs."""
+
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from jackstop import formats
+from jackstop.advisories import HITS, Matcher
+from jackstop.ledger.identity import Directory
+from jackstop.model.tables import Tables
+from jackstop.sources.bundle import Bundle, BundleFile, pieces
+
+PIECE = 4 << 20
+"""Bytes read at a time."""
+
+
+@dataclass(slots=True)
+class Hunt:
+    """What a hunt went through so far: rows, hits by kind and value, and files that could not be read to their end."""
+
+    rows: int = 0
+    hits: int = 0
+    by_value: Counter[tuple[str, str]] = field(default_factory=Counter)
+    faults: list[str] = field(default_factory=list)
+
+
+def hunt(bundle: Bundle, matcher: Matcher, account: Hunt, tell: Callable[[int, int], None]) -> Iterator[pl.DataFrame]:
+    """Hits of every file, in the order of the files, as frames of `advisories.HITS`; times are the source's own.
+
+    Args:
+        bundle: its files are read once each. matcher: what is looked for. account: changed in place.
+        tell: called with bytes read and bytes in all.
+    """
+    directory, total = Directory.of(bundle.fleet), sum(f.size for f in bundle.files)
+    before = 0
+    for file in bundle.files:
+        for tables, read in _decoded(file, account):
+            account.rows += tables.height
+            found = matcher.match(dict(tables.items()))
+            tell(before + min(read, file.size), total)
+            if found.height:
+                account.hits += found.height
+                account.by_value.update(found.select("kind", "value").rows())
+                yield directory.named(found).select(list(HITS)).sort("record_offset", "event_id", "value", maintain_order=True)
+        before += file.size
+
+
+def _decoded(file: BundleFile, account: Hunt) -> Iterator[tuple[Tables, int]]:
+    """A file's rows piece by piece, with the bytes read so far; one that fails ends there, and the account says why."""
+    reader = formats.find(file.format).reader(file.reading)
+    read = 0
+    try:
+        for piece in pieces(file.path, PIECE):
+            read += len(piece)
+            yield reader.feed(piece, final=False).tables, read
+    except (OSError, EOFError, zlib.error) as fault:
+        account.faults.append(f"{file.name}@{read}: {fault}, expected readable bytes: read no further")
+    yield reader.feed(b"", final=True).tables, read
