@@ -14,7 +14,7 @@ import msgspec
 import polars as pl
 
 from jackstop import detections, rules
-from jackstop.detections import View
+from jackstop.detections import Signals, View
 from jackstop.ledger import book as ledger
 from jackstop.ledger import disks, episodes, identity, intake, streams, values, verdicts
 from jackstop.ledger.clock import Clocks
@@ -39,7 +39,7 @@ class Setup:
     detections: tuple[str, ...]
     context: intake.Context
     sources: pl.DataFrame
-    signals: detections.Signals
+    signals: Signals
 
     @classmethod
     def of(

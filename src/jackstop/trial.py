@@ -37,10 +37,11 @@ def run(name: str, case: Case, *, cuts: int = 1) -> tuple[Finding, ...]:
     rows = tables(r for r in case.rows if r.source not in case.missing)
     end = START + 6 * HOUR + round(max((r.at for r in case.rows), default=0) * 1e6)
     found: list[Finding] = []
+    reach = engine.BEGINNING
     for i in range(cuts):
         at = START - HOUR + (end - START + HOUR) * (i + 1) // cuts
-        last = at - (end - START + HOUR) // cuts if i else engine.BEGINNING
-        due = (pl.col("time").to_physical() > last) & (pl.col("time").to_physical() <= at)
+        last, reach = reach, at + setup.settings.skew
+        due = pl.col("time").to_physical().is_between(last, reach, closed="right")
         state, output = engine.advance(setup, state, rows.map(lambda f, due=due: f.filter(due)), at)  # type: ignore[misc]
         found += output.findings
         triage.fold(desk, output.findings, SECOND, setup.settings)

@@ -13,10 +13,11 @@ from typing import Any
 import orjson
 import polars as pl
 
-from jackstop import rules
+from jackstop import rules as sigma
 from jackstop.detections._cases import Case, Row, row
 from jackstop.detections._claims import Detection, Text, View, claims, none, unpermitted
 from jackstop.model.settings import MINUTE
+from jackstop.rules import About, Correlation, Rule
 
 BLOCK = "x-jackstop"
 AGAIN = 10 * MINUTE
@@ -47,8 +48,8 @@ class SigmaDetection:
     TESTS: tuple[Case, ...]
     ident: str
     fields: tuple[str, ...]
-    rules: tuple[rules.Rule, ...]
-    correlations: tuple[rules.Correlation, ...]
+    rules: tuple[Rule, ...]
+    correlations: tuple[Correlation, ...]
 
     def detect(self, view: View) -> pl.DataFrame:
         """The rule's signals outside visits that silence it, the first of a kind within ten minutes."""
@@ -97,8 +98,8 @@ def build(path: str, text: str) -> SigmaDetection:
     Raises:
         Faulty: it cannot be loaded, or its block lacks something.
     """
-    loaded = rules.load({path: text})
-    everyone = (*loaded.rules, *loaded.correlations)
+    loaded = sigma.load({path: text})
+    everyone: tuple[Rule | Correlation, ...] = (*loaded.rules, *loaded.correlations)
     told = [r for r in everyone if r.about.extension]
     faults = [str(f) for f in loaded.faults]
     if not faults and len(told) != 1:
@@ -113,7 +114,7 @@ def build(path: str, text: str) -> SigmaDetection:
     return SigmaDetection(meta, tests, about.id, about.fields, loaded.rules, loaded.correlations)
 
 
-def _meta(about: rules.About) -> Detection:
+def _meta(about: About) -> Detection:
     said = about.extension
     return Detection(
         title=_text(said["title"]),

@@ -176,6 +176,7 @@ def _remember(book: Book, judged: pl.DataFrame, decisions: pl.DataFrame, waterma
             "amount",
             "taken",
             "closes",
+            "deadline",
             "currency",
             "key",
             "rrn",

@@ -15,6 +15,7 @@ SETTLED = {
     "kept": pl.Int64,
     "taken": pl.Int64,
     "closes": pl.Int64,
+    "deadline": pl.Int64,
     "currency": pl.String,
     "key": pl.String,
     "rrn": pl.String,
@@ -28,7 +29,7 @@ def held_against(undone: pl.DataFrame, settled: pl.DataFrame) -> pl.DataFrame:
 
     Args:
         undone: reversal and partial rows with `at`, `arrival`, `latency`.
-        settled: explained episodes with what was authorised and kept, and the keys of their authorisation.
+        settled: explained episodes: what was authorised and kept, the authorisation's keys, when their verdict was due.
 
     Returns:
         id (of the message), episode, terminal, undone_at, decided, excess (minor units kept beyond what was left authorised),
@@ -61,7 +62,7 @@ def held_against(undone: pl.DataFrame, settled: pl.DataFrame) -> pl.DataFrame:
         .otherwise(pl.col("authorised") - pl.coalesce("back", "authorised"))
     )
     outcome = pl.coalesce("taken", "closes") + pl.col("latency")
-    held = nearest.with_columns(excess=pl.col("kept") - left, decided=pl.max_horizontal("arrival", outcome))
+    held = nearest.with_columns(excess=pl.col("kept") - left, decided=pl.max_horizontal("arrival", outcome, "deadline"))
     return held.filter((pl.col("excess") > 0) & pl.col("taken").is_not_null()).select(list(_NOTHING.schema))
 
 
