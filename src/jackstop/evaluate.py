@@ -238,8 +238,9 @@ def _score_story(story: Story, alerts: Iterable[Alert], moved: pl.DataFrame) -> 
 
 
 def _named(alert: Alert, terminal: str) -> int:
-    """When a paging alert named a terminal (µs): as it was raised, or later where it spans terminals and came to this one."""
-    return max(alert.raised_at, min(f.decided_at for f in alert.findings if f.terminal == terminal))
+    """When a paging alert first woke a person for a terminal (µs): later where it spans terminals and came to this one."""
+    paged = alert.raised_at if alert.paged_at is None else alert.paged_at
+    return max(paged, min(f.decided_at for f in alert.findings if f.terminal == terminal))
 
 
 def _as_attack(story: Story) -> Story:

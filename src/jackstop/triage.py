@@ -32,7 +32,7 @@ _MONEY = (
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """One alert in the making: its findings, and when it reached its present severity (µs, the watermark).
+    """One alert in the making: its findings, and when it reached its present severity and first paged (µs, the watermark).
 
     `place`: what it is folded by: the terminal, or the detection that spans terminals (`fleetwide`).
     """
@@ -44,6 +44,7 @@ class Incident:
     updated_at: int
     at_risk: int
     fleetwide: bool = False
+    paged_at: int | None = None
 
     @property
     def terminals(self) -> tuple[str, ...]:
@@ -137,6 +138,7 @@ def _fold_one(desk: Desk, finding: Finding, place: str, step: int, settings: Set
         return False
     severity = max(known.severity, finding.severity, key=SEVERITIES.index)
     graver = severity != known.severity
+    pages_now = severity in PAGING and known.paged_at is None
     at_risk = _at_risk(desk, finding) if graver and not fleetwide else known.at_risk
     if fleetwide and finding.terminal not in known.terminals:
         at_risk += _at_risk(desk, finding)
@@ -147,8 +149,9 @@ def _fold_one(desk: Desk, finding: Finding, place: str, step: int, settings: Set
         raised_at=_ceil(finding.decided_at, step) if graver else known.raised_at,
         updated_at=finding.decided_at,
         at_risk=at_risk,
+        paged_at=_ceil(finding.decided_at, step) if pages_now else known.paged_at,
     )
-    return severity in PAGING and known.severity not in PAGING
+    return pages_now
 
 
 def _opened(desk: Desk, finding: Finding, place: str, step: int, settings: Settings, *, fleetwide: bool) -> Incident:
@@ -156,7 +159,8 @@ def _opened(desk: Desk, finding: Finding, place: str, step: int, settings: Setti
     recent = tuple(_recent(desk.waiting.pop(place, []), finding, settings))
     raised = _ceil(finding.decided_at, step)
     at_risk = _at_risk(desk, finding)
-    return Incident(place, (*recent, finding), finding.severity, raised, finding.decided_at, at_risk, fleetwide)
+    paged = raised if finding.severity in PAGING else None
+    return Incident(place, (*recent, finding), finding.severity, raised, finding.decided_at, at_risk, fleetwide, paged)
 
 
 def _recent(findings: list[Finding], finding: Finding, settings: Settings) -> list[Finding]:
@@ -219,6 +223,7 @@ def _alert(incident: Incident, currency: str, cited: tuple[str, ...] = ()) -> Al
         records=tuple(dict.fromkeys(r for f in findings for r in f.records)),
         findings=findings,
         cites=cited,
+        paged_at=incident.paged_at,
     )
 
 

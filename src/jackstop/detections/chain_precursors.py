@@ -22,7 +22,7 @@ META = Detection(
         "Take the terminal out of service, look at the camera, and ask who has been there.",
         "端末を取扱中止にし、カメラを確認し、誰が作業したかを確かめてください。",
     ),
-    level="critical",
+    level="high",
     needs=(),
     attack=("T1200", "T1562", "T1685"),
     gaps="Two signs of the same stage do not page; a stage whose source is missing is not seen; work that no visit announces "
@@ -39,7 +39,7 @@ def detect(_: View) -> pl.DataFrame:
 
 
 def join(new: Finding, past: Past) -> Iterable[Finding]:
-    """High when a second stage is seen, critical from the third on; told again where a stage is added."""
+    """High when a second stage is seen, and again with each stage that is added."""
     stage = past.stage(new.detection)
     if not stage or new.visits:
         return
@@ -49,9 +49,8 @@ def join(new: Finding, past: Past) -> Iterable[Finding]:
     if len(by_stage) < 2 or (before and not _news(stage, signs, before, past)):
         return
     stages = [s for s in STAGE if s in by_stage]
-    level = "high" if len(stages) == 2 else "critical"
     cited = dict.fromkeys((*(by_stage[s] for s in stages), new))
-    yield joined(NAME, level, new, cited, " + ".join(stages))
+    yield joined(NAME, "high", new, cited, " + ".join(stages))
 
 
 def _news(stage: str, signs: list[Finding], before: list[Finding], past: Past) -> bool:

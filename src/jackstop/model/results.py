@@ -78,7 +78,8 @@ class Finding:
 class Alert:
     """What a person sees: the findings of one terminal and incident, folded. Times are µs UTC; money minor units.
 
-    `cites`: ids of other alerts that one of several terminals rests on.
+    `cites`: ids of other alerts that one of several terminals rests on. `paged_at`: when it first woke a person, which is
+    before `raised_at` where it became graver afterwards; None where it never did.
     """
 
     id: str
@@ -98,6 +99,7 @@ class Alert:
     records: tuple[RecordRef, ...]
     findings: tuple[Finding, ...] = ()
     cites: tuple[str, ...] = ()
+    paged_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

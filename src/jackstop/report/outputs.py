@@ -84,6 +84,7 @@ def alerts_jsonl(alerts: Iterable[Alert]) -> Iterator[str]:
                 "records": [_record(r) for r in alert.records],
                 "findings": [_finding(f) for f in alert.findings],
                 "cites": alert.cites,
+                "paged_at": stamp(alert.paged_at),
             }
         )
 

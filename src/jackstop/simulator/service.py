@@ -1,6 +1,6 @@
 """People with a key and an order: cash loads, maintenance; and what happens to machines by themselves."""
 
-from jackstop.simulator import moves
+from jackstop.simulator import moves, pc
 from jackstop.simulator.machine import MINUTE, SECOND, Machine
 
 
@@ -62,4 +62,6 @@ def restart(m: Machine, time: int, *, clean: bool = True, dark: int = 2 * MINUTE
     """The machine goes down and comes up again; gives the time it is in service."""
     moves.shut_down(m, time, clean=clean)
     moves.start_up(m, time + dark, serial)
+    if not clean:
+        pc.dirty(m, time + dark + 4 * SECOND)
     return time + dark + 80 * SECOND
