@@ -100,6 +100,12 @@ def keywords(text: str | None, others: tuple[str | None, ...]) -> tuple[str, ...
     return tuple(str(v) for v in (*values, *others) if v is not None)
 
 
+def plain_object(text: str | None) -> dict[str, str | None]:
+    """A JSON object with its values as text."""
+    said = _object(text) or {}
+    return {k: v if v is None or isinstance(v, str) else orjson.dumps(v).decode() for k, v in said.items()}
+
+
 def _object(text: str | None) -> dict[str, object] | None:
     try:
         said = orjson.loads(text) if text else None

@@ -15,7 +15,8 @@ from jackstop.rules.rule import MICRO, Absence, Named
 KEY = "x-jackstop"
 _SPAN = re.compile(r"(\d{1,9})(s|m|h|d)")
 _UNIT = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_ABSENCE = {"trigger", "before", "after", "suspect", "when_source_silent"}
+_ABSENCE = {"trigger", "before", "after", "suspect", "when_source_silent", "silent_after"}
+_WANTED = "trigger, before, after and, if wanted, suspect, when_source_silent, silent_after"
 
 
 def block(body: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -69,7 +70,7 @@ def absence(said: Mapping[str, Any], condition: Named | None, ordered: bool, tim
 
 def _window(found: Any, condition: Named | None, timespan: int) -> Absence:  # noqa: ANN401 - checked here
     if not isinstance(found, dict) or not {"trigger", "before", "after"} <= set(found) <= _ABSENCE:
-        raise Unsupported("absence", f"absence {found!r}", "trigger, before, after and, if wanted, suspect, when_source_silent")
+        raise Unsupported("absence", f"absence {found!r}", _WANTED)
     present, missing = _sides(condition)
     if present != [found["trigger"]]:
         raise Unsupported(
@@ -82,7 +83,8 @@ def _window(found: Any, condition: Named | None, timespan: int) -> Absence:  # n
     if silent not in {"suspend", "speak"}:
         raise Unsupported("absence", f"when_source_silent {silent!r}", "suspend or speak")
     suspect = span(found["suspect"], "suspect") if "suspect" in found else None
-    return Absence(present[0], tuple(missing), before, after, suspect, silent == "suspend")
+    gap = span(found["silent_after"], "silent_after") if "silent_after" in found else None
+    return Absence(present[0], tuple(missing), before, after, suspect, silent == "suspend", gap)
 
 
 def span(text: object, name: str) -> int:

@@ -10,10 +10,11 @@ from jackstop.rules import extension
 from jackstop.rules.documents import Document
 from jackstop.rules.fault import Fault, Unsupported
 from jackstop.rules.place import at, codes, column
-from jackstop.rules.rule import About, Correlation, Named, Rule, Variant
+from jackstop.rules.rule import About, Correlation, Named, Rule, Threshold, Variant
 from jackstop.rules.sources import Place
 from jackstop.rules.tree import NEVER, Node
 
+Fields = dict[str, dict[str, str]]
 Linked = tuple[tuple[Rule, ...], tuple[Correlation, ...], list[Fault]]
 
 
@@ -47,7 +48,7 @@ def link(drafts: Sequence[Draft]) -> Linked:
             break
         for draft in ready:
             try:
-                correlations[draft.about.id] = _correlation(draft, names, correlations)
+                correlations[draft.about.id] = _correlation(draft, names, _Known(by_id, correlations))
             except Unsupported as said:
                 line = (extension.KEY,) if said.kind == "absence" and extension.KEY in draft.document.body else ("correlation",)
                 faults.append(draft.fault(said.kind, said.what, said.expected, *line))
@@ -101,7 +102,7 @@ def _unlinked(draft: Draft, names: dict[str, str], by_id: dict[str, Draft]) -> F
     )
 
 
-def _correlation(draft: Draft, names: dict[str, str], done: dict[str, Correlation]) -> Correlation:
+def _correlation(draft: Draft, names: dict[str, str], known: "_Known") -> Correlation:
     said = _said(draft)
     ids = tuple(names[n] for n in sigma.references(said))
     reach, counted = sigma.threshold(said)
@@ -114,44 +115,66 @@ def _correlation(draft: Draft, names: dict[str, str], done: dict[str, Correlatio
         raise Unsupported("correlation", f"percentile {reach.percentile}", "a percentile from 0 to 100")
     if kind != "value_count" and len(counted) > 1:
         raise Unsupported("correlation", f"{kind} of several fields", "one field")
-    if kind not in {"temporal", "temporal_ordered"} and reach.op in {"lt", "lte", "neq"} | ({"eq"} if not reach.count else set()):
-        _refuse_falling(kind, reach.op, reach.count)
+    _refuse(kind, reach, condition, ids)
     return Correlation(
         draft.about,
         kind,
         ids,
         span,
-        _fields(said.group_by or (), ids, aliases, done),
-        _fields(counted, ids, aliases, done),
+        _fields(said.group_by or (), ids, aliases, known),
+        _fields(counted, ids, aliases, known),
         reach,
         None if condition is None else _by_id(condition, names),
         None if window is None else replace(window, trigger=names[window.trigger], absent=tuple(names[n] for n in window.absent)),
     )
 
 
-def _refuse_falling(kind: str, op: str, count: float) -> None:
-    """`event_count lt 1` asks for silence: a group with no hit is not there to be counted."""
-    if kind in {"event_count", "value_count"} and ((op == "lt" and count <= 1) or (op in {"lte", "eq"} and count <= 0)):
-        raise Unsupported("correlation", f"{kind} {op} {count:g} asks for silence", "temporal with `not` and an absence block")
+def _refuse(kind: str, reach: Threshold, condition: Named | None, ids: tuple[str, ...]) -> None:
+    """Refuse what has no meaning.
+
+    Raises:
+        Unsupported: it asks for silence, which no hit can tell; or an order of other than all rules.
+    """
+    low = (reach.op == "lt" and reach.count <= 1) or (reach.op in {"lte", "eq"} and reach.count <= 0)
+    if kind in {"event_count", "value_count"} and low:
+        raise Unsupported(
+            "correlation", f"{kind} {reach.op} {reach.count:g} asks for silence", "temporal with `not` and an absence block"
+        )
+    if kind == "temporal" and condition is None and reach.op not in {"gte", "gt", "eq"}:
+        raise Unsupported(
+            "correlation", f"temporal {reach.op} {reach.count:g} asks for silence", "gte, or `not` and an absence block"
+        )
+    if kind == "temporal_ordered" and (
+        (reach.op, reach.count) not in {("gte", len(ids)), ("eq", len(ids))}
+        or (condition is not None and (condition.op != "and" or any(a.op != "rule" for a in condition.args)))
+    ):
+        raise Unsupported("correlation", "temporal_ordered of other than all rules", "all of them, in the order of `rules`")
 
 
-def _fields(
-    said: Sequence[str], ids: tuple[str, ...], aliases: dict[str, dict[str, str]], done: dict[str, Correlation]
-) -> dict[str, dict[str, str]]:
+def _fields(said: Sequence[str], ids: tuple[str, ...], aliases: Fields, known: "_Known") -> Fields:
     """The field of each name by rule id.
 
     Raises:
-        Unsupported: a correlation named does not group by it.
+        Unsupported: a correlation named does not group by it; a rule's table has no such column.
     """
-    found: dict[str, dict[str, str]] = {}
+    found: Fields = {}
     for name in said:
         found[name] = {i: aliases.get(name, {}).get(i, name) for i in ids}
         for i, its in found[name].items():
-            if i in done and its not in done[i].group:
-                raise Unsupported(
-                    "correlation", f"{its} is no group of the correlation {done[i].about.title!r}", "one of its group-by"
-                )
+            if i in known.done and its not in known.done[i].group:
+                title = known.done[i].about.title
+                raise Unsupported("correlation", f"{its} is no group of the correlation {title!r}", "one of its group-by")
+            for place in known.drafts[i].places:
+                column(its, place)
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What correlations can name: drafts by id, and the correlations that are done."""
+
+    drafts: dict[str, Draft]
+    done: dict[str, Correlation]
 
 
 def _by_id(said: Named, names: dict[str, str]) -> Named:

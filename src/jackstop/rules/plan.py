@@ -1,5 +1,6 @@
 """The rules of one log source made ready together, and one batch of its rows under them."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -7,14 +8,16 @@ import numpy as np
 import polars as pl
 
 from jackstop.rules import values
+from jackstop.rules.globs import longest
 from jackstop.rules.lazy import Decide, decider
 from jackstop.rules.needles import Needles
 from jackstop.rules.rule import Variant
-from jackstop.rules.steps import Needed, Numbers, Step, build, need
-from jackstop.rules.tree import KEYWORDS, Number, Test, Text, fields
+from jackstop.rules.steps import Needed, Numbers, Step, build
+from jackstop.rules.tree import KEYWORDS, Number, Test, Text, fields, tests
 from jackstop.rules.values import Column, Mask, Rows
 
-_SEPARATOR = "\x1e"
+_PLAIN = re.compile(r"[a-z0-9 ._:@-]+")
+_SHORTEST = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +38,11 @@ class Plan:
         self._always: list[int] = []
         self._waiting: dict[Needed, list[int]] = {}
         for i, variant in enumerate(self.variants):
-            needed = need(variant.tree, numbers)
-            self._steps.append(build(variant.tree, numbers))
-            if needed is None:
+            built = build(variant.tree, numbers)
+            self._steps.append(built.step)
+            if built.need is None:
                 self._always.append(i)
-            for one in needed or ():
+            for one in built.need or ():
                 self._waiting.setdefault(one, []).append(i)
         by_field: dict[str, list[tuple[int, Text | Number]]] = {}
         for number, test in numbers.indexed():
@@ -48,6 +51,7 @@ class Plan:
         self.needles = {f: Needles(t) for f, t in by_field.items()}
         kept = {at for v in self.variants for _, at in v.keeps if at is not None}
         self.fields = tuple(sorted(frozenset().union(*(fields(v.tree) for v in self.variants), kept)))
+        self.hints = _hints(t for v in self.variants for t in tests(v.tree) if t.field == KEYWORDS)
 
     def run(self, frame: pl.DataFrame) -> "Batch":
         """The rules over rows."""
@@ -63,6 +67,18 @@ class Plan:
     def step(self, rule: int) -> Step:
         """What a rule asks."""
         return self._steps[rule]
+
+
+def _hints(asked: Iterable[Test]) -> tuple[str, ...] | None:
+    """Texts of which a row has one if any keyword is in it, safe from how JSON writes them; None where there are no such."""
+    found = []
+    for test in asked:
+        runs = _PLAIN.findall(longest(test.pattern).lower()) if isinstance(test, Text) else []
+        best = max(runs, key=len, default="")
+        if len(best) < _SHORTEST:
+            return None
+        found.append(best)
+    return tuple(found)
 
 
 @dataclass(slots=True)
@@ -81,13 +97,10 @@ class Batch:
         self.height = frame.height
         self._fields: dict[str, _Asked] = {}
         self._tried: dict[int, Mask] = {}
-        read = values.columns(frame, [f for f in plan.fields if f != KEYWORDS])
-        for name in plan.fields:
-            if name == KEYWORDS:
-                texts = pl.Series([_SEPARATOR.join(v) for v in values.keywords(frame)], dtype=pl.String)
-                self._fields[name] = _Asked(values.column(texts))
-            else:
-                self._fields[name] = _Asked(values.column(read[name]))
+        for name, read in values.columns(frame, [f for f in plan.fields if f != KEYWORDS]).items():
+            self._fields[name] = _Asked(read)
+        if KEYWORDS in plan.fields:
+            self._fields[KEYWORDS] = _Asked(values.keywords(frame, plan.hints))
         for name, needles in plan.needles.items():
             self._look(name, needles)
 
@@ -95,7 +108,7 @@ class Batch:
         asked = self._fields[name]
         passing = asked.passing
         for code, value in enumerate(asked.column.values, 1):
-            for part in value.split(_SEPARATOR) if name == KEYWORDS else (value,):
+            for part in value.split(values.SEPARATOR) if name == KEYWORDS else (value,):
                 for number in needles.passed(part):
                     passing.setdefault(number, []).append(code)
 
@@ -143,7 +156,7 @@ class Batch:
     def _decide(decide: Decide, test: Test, value: str | None) -> bool:
         if test.field != KEYWORDS or value is None:
             return decide(value)
-        return any(decide(v) for v in value.split(_SEPARATOR))
+        return any(decide(v) for v in value.split(values.SEPARATOR))
 
     def texts(self, field: str, rows: Rows) -> list[str | None]:
         """As `steps.Asked`."""

@@ -92,7 +92,8 @@ class Absence:
     Attributes:
         trigger: id of the rule whose hit begins it. absent: ids of the rules that must not be there.
         before, after: how long before and after the trigger. suspect: after how long it is suspected, or None.
-        suspend: whether nothing is said while the absent rules' tables are silent.
+        suspend: whether nothing is confirmed while the absent rules' source is silent. silent: a longer gap in what the source
+            says, in or around the window, is silence; None: only that nothing is heard after the window.
     """
 
     trigger: str
@@ -101,6 +102,7 @@ class Absence:
     after: int
     suspect: int | None = None
     suspend: bool = True
+    silent: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import numpy as np
 
 from jackstop.rules.lazy import same
 from jackstop.rules.needles import indexed
-from jackstop.rules.tree import And, Const, Exists, Node, Not, Null, Or, Same, Test, Text, Wild, tests
+from jackstop.rules.tree import And, Const, Exists, Node, Not, Null, Or, Same, Test, Text, Wild
 from jackstop.rules.values import Mask, Rows
 
 Needed = tuple[str, int]
@@ -140,83 +140,93 @@ class Numbers:
     """A number for every different test of a plan."""
 
     def __init__(self) -> None:
-        self.by_test: dict[Test, int] = {}
+        self._by_test: dict[Test, int] = {}
+        self._indexed: dict[Test, bool] = {}
 
     def of(self, test: Test) -> int:
         """The test's number."""
-        return self.by_test.setdefault(test, len(self.by_test))
+        return self._by_test.setdefault(test, len(self._by_test))
+
+    def found(self, test: Test) -> bool:
+        """Whether a test can be found by what it needs."""
+        known = self._indexed.get(test)
+        if known is None:
+            known = self._indexed[test] = indexed(test)
+        return known
 
     def indexed(self) -> Iterator[tuple[int, Test]]:
         """The tests that can be found by what they need."""
-        return ((i, t) for t, i in self.by_test.items() if indexed(t))
+        return ((i, t) for t, i in self._by_test.items() if self.found(t))
 
 
-def build(node: Node, numbers: Numbers) -> Step:
-    """A tree as a step."""
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A tree made ready.
+
+    Attributes:
+        step: what runs. need: found tests of which at least one passes wherever the tree holds; None where there are no such.
+        weight: roughly how many values pass. tried: how many tests must be tried.
+    """
+
+    step: Step
+    need: frozenset[Needed] | None
+    weight: float
+    tried: int
+
+    @property
+    def dear(self) -> tuple[int, float]:
+        """What is asked first: found tests that few values pass, then what is cheap, last what must be tried."""
+        return (0, self.weight) if self.need is not None else (2 if self.tried else 1, self.tried)
+
+
+def build(node: Node, numbers: Numbers) -> Built:
+    """A tree as a step, and what must be there for it to hold."""
     if isinstance(node, Const):
-        return Fixed(node.value)
+        return Built(Fixed(node.value), None, 1, 0)
     if isinstance(node, Not):
-        return Unless(build(node.arg, numbers))
+        inner = build(node.arg, numbers)
+        return Built(Unless(inner.step), None, 1, inner.tried)
     if isinstance(node, And):
-        ordered = sorted(node.args, key=_dear)
-        return All(tuple(build(a, numbers) for a in ordered))
-    if isinstance(node, Or):
-        return _either(node, numbers)
-    return _test(node, numbers)
+        parts = sorted((build(a, numbers) for a in node.args), key=lambda b: b.dear)
+        best = min((b for b in parts if b.need is not None), key=lambda b: b.weight, default=parts[0])
+        return Built(All(tuple(b.step for b in parts)), best.need, best.weight, sum(b.tried for b in parts))
+    return _either(node, numbers) if isinstance(node, Or) else _test(node, numbers)
 
 
-def _either(node: Or, numbers: Numbers) -> Step:
+def _either(node: Or, numbers: Numbers) -> Built:
     """Found tests of one field are asked together."""
     together: dict[str, set[int]] = {}
-    others: list[Node] = []
+    others: list[Built] = []
+    weight = 0.0
     for arg in node.args:
-        if isinstance(arg, And | Or | Not | Const) or not indexed(arg):
-            others.append(arg)
+        if isinstance(arg, And | Or | Not | Const) or not numbers.found(arg):
+            others.append(build(arg, numbers))
         else:
             together.setdefault(arg.field, set()).add(numbers.of(arg))
-    steps: list[Step] = [Any(f, frozenset(n)) for f, n in together.items()]
-    steps += [build(a, numbers) for a in sorted(others, key=_dear)]
-    return steps[0] if len(steps) == 1 else Either(tuple(steps))
+            weight += _weight(arg)
+    others.sort(key=lambda b: b.dear)
+    steps = [*(Any(f, frozenset(n)) for f, n in together.items()), *(b.step for b in others)]
+    needed = {(f, n) for f, many in together.items() for n in many}
+    needs = [b.need for b in others]
+    need = None if None in needs else frozenset(needed.union(*(n for n in needs if n is not None)))
+    step: Step = steps[0] if len(steps) == 1 else Either(tuple(steps))
+    return Built(step, need, weight + sum(b.weight for b in others), sum(b.tried for b in others))
 
 
-def _test(test: Test, numbers: Numbers) -> Step:
+def _test(test: Test, numbers: Numbers) -> Built:
     if isinstance(test, Same):
-        return Pair(test)
+        return Built(Pair(test), None, 1, 1)
     if isinstance(test, Text) and test.pattern == (Wild.MANY,):
         test = Exists(test.field, True)
     number = numbers.of(test)
-    return Any(test.field, frozenset({number})) if indexed(test) else Try(number, test)
+    if numbers.found(test):
+        return Built(Any(test.field, frozenset({number})), frozenset({(test.field, number)}), _weight(test), 0)
+    return Built(Try(number, test), None, 1, not isinstance(test, Null | Exists))
 
 
-def _dear(node: Node) -> tuple[int, float]:
-    """What is asked first: found tests that few values pass, then what is cheap, last what must be tried."""
-    if need(node, Numbers()) is not None:
-        return 0, weight(node)
-    asked = list(tests(node))
-    tried = sum(not indexed(t) and not isinstance(t, Null | Exists) for t in asked)
-    return (2 if tried else 1), tried
-
-
-def weight(node: Node) -> float:
-    """Roughly how many values pass: long texts are rare."""
-    if isinstance(node, And):
-        return min((weight(a) for a in node.args), default=1)
-    if isinstance(node, Or):
-        return sum(weight(a) for a in node.args)
-    if isinstance(node, Text):
-        size = max((len(p) for p in node.pattern if isinstance(p, str)), default=0)
-        return float(0.8**size) * (0.5 if node.pattern and node.pattern[-1] is not Wild.MANY else 1)
-    return 0.1 if not isinstance(node, Not) else 1
-
-
-def need(node: Node, numbers: Numbers) -> frozenset[Needed] | None:
-    """Found tests of which at least one passes wherever the tree holds; None where there are no such."""
-    if isinstance(node, And):
-        found = [(weight(a), n) for a in node.args if (n := need(a, numbers)) is not None]
-        return min(found, key=lambda f: (f[0], len(f[1])))[1] if found else None
-    if isinstance(node, Or):
-        each = [need(a, numbers) for a in node.args]
-        return None if None in each else frozenset().union(*(e for e in each if e is not None))
-    if isinstance(node, Not | Const) or not indexed(node):
-        return None
-    return frozenset({(node.field, numbers.of(node))}) if not isinstance(node, Same) else None
+def _weight(test: Test) -> float:
+    """Roughly how many values pass: long texts are rare, and rarer at an end than anywhere."""
+    if not isinstance(test, Text):
+        return 0.1
+    size = max((len(p) for p in test.pattern if isinstance(p, str)), default=0)
+    return float(0.8**size) * (0.5 if test.pattern and test.pattern[-1] is not Wild.MANY else 1)

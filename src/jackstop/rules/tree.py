@@ -19,6 +19,8 @@ class Wild(Enum):
     MANY = "*"
     ONE = "?"
 
+    __hash__ = object.__hash__  # there is one of each; patterns are hashed often
+
 
 Pattern = tuple[str | Wild, ...]
 

@@ -1,6 +1,6 @@
 """The values a plan asks of a frame's rows, each field's distinct values told apart once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,11 +9,12 @@ import polars as pl
 
 from jackstop.rules import derived
 from jackstop.rules.place import BETWEEN
-from jackstop.rules.tree import KEYWORDS
 
 Rows = npt.NDArray[np.intp]
 Mask = npt.NDArray[np.bool_]
+SEPARATOR = "\x1e"
 _OTHERS = ("provider", "channel", "computer", "user")
+_FEW = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,32 +25,54 @@ class Column:
     values: list[str]
 
 
-def column(series: pl.Series) -> Column:
-    """A column of text by its distinct values."""
-    if series.null_count() == series.len():
-        return Column(np.zeros(series.len(), np.int64), [])
-    codes = series.rank("dense").fill_null(0).cast(pl.Int64).to_numpy()
-    return Column(codes, series.drop_nulls().unique().sort().to_list())
-
-
-def columns(frame: pl.DataFrame, fields: Sequence[str]) -> Mapping[str, pl.Series]:
-    """Resolved fields (see `place.column`) of a frame as text; `KEYWORDS` is not among them.
+def columns(frame: pl.DataFrame, fields: Sequence[str]) -> dict[str, Column]:
+    """Resolved fields (see `place.column`) of a frame; `KEYWORDS` is not among them.
 
     Values of `data` that are no object of strings are read as far as they are.
     """
-    named = [f for f in fields if f not in {KEYWORDS, "=all-data"} and not f.startswith("@")]
-    found: dict[str, pl.Series] = {f: _own(frame[f[1:]]) for f in fields if f.startswith("@")}
+    few = frame.height <= _FEW
+    plain = [f for f in fields if f[:1] not in {"@", "="}]
+    found = _few(frame["data"].to_list(), plain) if few and plain else {}
+    named = [f for f in fields if f not in found and f != "=all-data" and not f.startswith("@")]
+    series = {f: frame[f[1:]].cast(pl.String) for f in fields if f.startswith("@")}
     if "=all-data" in fields:
-        texts = frame["data"].to_list()
-        found["=all-data"] = pl.Series([derived.all_data(t) for t in texts], dtype=pl.String)
+        series["=all-data"] = pl.Series([derived.all_data(t) for t in frame["data"].to_list()], dtype=pl.String)
     if named:
         read = _read(frame["data"], named)
-        found |= {f: read[f] for f in named}
+        series |= {f: read[f] for f in named}
+    if few:
+        return found | {f: listed(s.to_list()) for f, s in series.items()}
+    return _coded(pl.DataFrame(series)) if series else {}
+
+
+def listed(said: Sequence[str | None]) -> Column:
+    """A few values as a column."""
+    known: dict[str, int] = {}
+    codes = [0 if v is None else known.setdefault(v, len(known) + 1) for v in said]
+    return Column(np.array(codes, np.int64), list(known))
+
+
+def _coded(frame: pl.DataFrame) -> dict[str, Column]:
+    """Columns of text by their distinct values."""
+    ranked = frame.select(pl.all().rank("dense").fill_null(0).cast(pl.Int64))
+    found = {}
+    places = np.arange(frame.height)
+    for name in frame.columns:
+        codes = ranked[name].to_numpy()
+        there = np.zeros(int(codes.max(initial=0)) + 1, np.int64)
+        there[codes] = places
+        found[name] = Column(codes, frame[name].gather(there[1:]).to_list())
     return found
 
 
-def _own(series: pl.Series) -> pl.Series:
-    return series if series.dtype == pl.String else series.cast(pl.String)
+def _few(texts: Sequence[str | None], named: Sequence[str]) -> dict[str, Column]:
+    """Fields of a few JSON objects."""
+    objects = [derived.plain_object(t) for t in texts]
+    found = {}
+    for field in named:
+        names = field.split(BETWEEN)
+        found[field] = listed([next((v for n in names if (v := o.get(n)) is not None), None) for o in objects])
+    return found
 
 
 def _read(data: pl.Series, named: Sequence[str]) -> pl.DataFrame:
@@ -66,10 +89,21 @@ def _expression(field: str) -> pl.Expr:
     return pl.coalesce(names) if len(names) > 1 else pl.col(names[0])
 
 
-def keywords(frame: pl.DataFrame) -> list[tuple[str, ...]]:
-    """Every value of each row: what keywords are looked for in."""
-    if "data" in frame.columns and "channel" in frame.columns:
-        others = frame.select(o for o in _OTHERS if o in frame.columns).rows()
-        return [derived.keywords(t, o) for t, o in zip(frame["data"].to_list(), others, strict=True)]
-    texts = frame.select(pl.col(pl.String, pl.Enum, pl.Categorical).cast(pl.String))
-    return [tuple(v for v in row if v is not None) for row in texts.rows()]
+def keywords(frame: pl.DataFrame, hints: Sequence[str] | None) -> Column:
+    """Every value of each row, joined by `SEPARATOR`: what keywords are looked for in.
+
+    Args:
+        hints: lower case texts of which a row must have one to be looked at; None: every row is.
+    """
+    windows = "data" in frame.columns and "channel" in frame.columns
+    names = [o for o in ("data", *_OTHERS) if o in frame.columns] if windows else []
+    texts = frame.select(names) if windows else frame.select(pl.col(pl.String, pl.Enum, pl.Categorical).cast(pl.String))
+    said: list[str | None] = [None] * frame.height
+    rows = np.arange(frame.height)
+    if hints is not None and texts.width:
+        near = pl.any_horizontal(pl.all().str.to_lowercase().str.contains_any(list(hints)).fill_null(False))
+        rows = np.flatnonzero(texts.select(near.alias("near"))["near"].to_numpy())
+    for row, values in zip(rows.tolist(), texts[rows].rows(), strict=True):
+        every = derived.keywords(values[0], values[1:]) if windows else tuple(v for v in values if v is not None)
+        said[row] = SEPARATOR.join(every)
+    return listed(said)
