@@ -5,15 +5,15 @@ PCI DSS 4.0 requirement 3.4 lets the first six (or eight) and last four digits s
 
 import re
 
-_DIGITS = re.compile(r"(?<![\d.])\d(?:[ -]?\d){12,18}(?!\d)")
-_TRACK = re.compile(r"[;%][A-Z]?\d{8,19}[=D^][^?\r\n\x1c]{0,120}\??")
+DIGITS = re.compile(r"(?<![\d.])\d(?:[ -]?\d){12,18}(?!\d)")
+TRACK = re.compile(r"[;%][A-Z]?\d{8,19}[=D^][^?\r\n\x1c]{0,120}\??")
 
 
 def luhn(digits: str) -> bool:
-    """Whether a string of digits passes the check of ISO/IEC 7812-1, annex B."""
+    """Whether a string of digits (of any script) passes the check of ISO/IEC 7812-1, annex B."""
     total = 0
     for i, d in enumerate(reversed(digits)):
-        n = ord(d) - 48
+        n = int(d)
         if i % 2:
             n = n * 2 - 9 if n > 4 else n * 2
         total += n
@@ -34,4 +34,4 @@ def mask(text: str) -> str:
     """Text with track data removed and every card number (13–19 digits, Luhn) masked."""
     if not any(c.isdigit() for c in text):
         return text
-    return _DIGITS.sub(_hide, _TRACK.sub(";[track]?", text))
+    return DIGITS.sub(_hide, TRACK.sub(";[track]?", text))

@@ -5,16 +5,15 @@ Memory is bounded by the longest record (1 MiB) and the window of remembered dup
 """
 
 from abc import ABC, abstractmethod
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
-import polars as pl
-
+from jackstop.formats._rows import Rows, series
 from jackstop.model.fleet import Reading
-from jackstop.model.tables import ALL, BY_NAME, Tables
+from jackstop.model.tables import ALL, Tables
 
 MAX_RECORD = 1 << 20
 REMEMBERED = 4096
@@ -76,78 +75,6 @@ class Frame(NamedTuple):
     end: int
 
 
-class Rows:
-    """Rows being collected, by table; `take` turns them into frames.
-
-    The reader sets the envelope of the record at hand (`at`), then adds any number of rows for it.
-    """
-
-    def __init__(self, reading: Reading) -> None:
-        self._source = reading.name
-        self._salt = reading.name.encode()
-        self._terminal = reading.terminal
-        self._rows: dict[str, list[dict[str, Any]]] = {}
-        self._record: dict[str, Any] = {}
-        self._seed = 0
-        self._nth = 0
-
-    def at(self, offset: int, raw: bytes, digest: bytes, key: bytes | None = None) -> None:
-        """Name the record the next rows come from; `key` is what tells it from equal ones (its digest if not given)."""
-        self._record = {"record_offset": offset, "record_length": len(raw), "record_digest": digest}
-        self._seed = int.from_bytes(sha256(self._salt + (digest if key is None else key)).digest()[:8], "big")
-        self._nth = 0
-
-    def add(self, table: str, time: int, **values: Any) -> None:  # noqa: ANN401 - checked against the schema in `take`
-        """Add a row: `time` in µs since 1970 UTC, then any of the table's columns.
-
-        `terminal` and `naming` are given by formats whose rows name their terminal; a declared terminal wins.
-        """
-        row = {**self._record, "time": time, "event_id": (self._seed + self._nth) & (2**64 - 1), **values}
-        if self._terminal is not None:
-            row["terminal"], row["naming"] = self._terminal, "id"
-        self._nth += 1
-        self._rows.setdefault(table, []).append(row)
-
-    @property
-    def snapshot(self) -> int:
-        """An id to share between the rows of one counter snapshot in this record."""
-        return (self._seed ^ 0x9E3779B97F4A7C15) & (2**64 - 1)
-
-    def take(self) -> Tables:
-        """The rows collected since the last call, as Tables.
-
-        Raises:
-            KeyError: a row has a column its table does not have (a fault of the reader).
-        """
-        rows, self._rows = self._rows, {}
-        return Tables.of(**{name: self._frame(name, listed) for name, listed in rows.items()})
-
-    def _frame(self, name: str, rows: list[dict[str, Any]]) -> pl.DataFrame:
-        schema = BY_NAME[name].schema
-        used = set().union(*rows)
-        if stray := used - schema.keys():
-            raise KeyError(f"table {name} has no column {', '.join(sorted(stray))}")
-        columns = []
-        for column, dtype in schema.items():
-            if column == "source":
-                columns.append(pl.Series(column, [self._source], dtype=dtype).new_from_index(0, len(rows)))
-            elif column in used:
-                columns.append(series(column, [r.get(column) for r in rows], dtype))
-            else:
-                columns.append(pl.Series(column, [_DEFAULT.get(column)], dtype=dtype).new_from_index(0, len(rows)))
-        return pl.DataFrame(columns).with_columns(pl.col("quality").fill_null(0), pl.col("time_uncertainty").fill_null(0))
-
-
-_DEFAULT = {"quality": 0, "time_uncertainty": 0}
-
-
-def series(name: str, values: list[Any], dtype: pl.DataType) -> pl.Series:
-    """A column from Python values; times are µs since 1970 UTC."""
-    if isinstance(dtype, pl.Datetime):
-        return pl.Series(name, values, dtype=pl.Int64).cast(dtype)
-    return pl.Series(name, values, dtype=dtype)
-
-
 class RecordReader(ABC):
     """A reader of records that are framed one by one.
 
@@ -161,7 +88,7 @@ class RecordReader(ABC):
         self.rows = Rows(reading)
         self._buffer = b""
         self._offset = 0
-        self._recent: dict[bytes, None] = {}
+        self._recent: OrderedDict[bytes, None] = OrderedDict()
         self._refusals: list[Refusal] = []
         self._at = (0, 0)
         self._last_time = 0
@@ -201,7 +128,8 @@ class RecordReader(ABC):
         self._refusals = []
         done = 0
         for start, end in self.frames(buffer, final=final):
-            self.tally.skipped_bytes += len(buffer[done:start].strip())
+            if start != done:
+                self.tally.skipped_bytes += len(buffer[done:start].strip())
             self._one(buffer[start:end], self._offset + start)
             done = end
         rest = len(buffer) - done if buffer[done:].strip() else 0
@@ -226,7 +154,7 @@ class RecordReader(ABC):
             return
         self._recent[key] = None
         if len(self._recent) > REMEMBERED:
-            del self._recent[next(iter(self._recent))]
+            self._recent.popitem(last=False)
         self._at = (offset, len(raw))
         self.rows.at(offset, raw, digest, key)
         try:

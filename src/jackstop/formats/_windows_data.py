@@ -7,25 +7,25 @@ Windows renders them. Empty values are left out, for shippers leave them out. Va
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 FIELDS = 200
 """Values of one event that are kept at most."""
 _NAME = 80
+_FEW = tuple(f"param{n}" for n in range(1, 10))
 _WORDS = {True: "true", False: "false"}
 
 
-def strings(data: Mapping[str, object]) -> dict[str, str]:
+def strings(data: Mapping[str, Any]) -> dict[str, str]:
     """Names and values of one event, in their order."""
     flat: dict[str, str] = {}
-    for name, value in data.items():
-        text = value if isinstance(value, str) else plain(value)
-        if not text:
-            continue
-        if len(text) == 36 and text[8] == "-" and _is_guid(text):
-            text = f"{{{text}}}"
-        flat[name[:_NAME]] = text
-        if len(flat) >= FIELDS:
-            break
+    items = data.items() if len(data) <= FIELDS else list(data.items())[:FIELDS]
+    for name, value in items:
+        text = value if value.__class__ is str else plain(value)
+        if text:
+            if len(text) == 36 and text[8] == "-" and _is_guid(text):
+                text = f"{{{text}}}"
+            flat[name if len(name) <= _NAME else name[:_NAME]] = text
     if "param1" in flat and "Data" not in flat:
         flat["Data"] = _joined(flat)
     return flat
@@ -40,6 +40,8 @@ def unjoined(data: Mapping[str, str]) -> dict[str, str]:
 
 def _joined(data: Mapping[str, str]) -> str:
     """All `param1`, `param2` … in order; empty ones were left out, so the numbers may have gaps."""
+    if "param10" not in data:
+        return ", ".join([data[p] for p in _FEW if p in data])
     named = [(int(k[5:]), v) for k, v in data.items() if k.startswith("param") and k[5:].isascii() and k[5:].isdigit()]
     return ", ".join(v for _, v in sorted(named, key=lambda p: p[0]))
 

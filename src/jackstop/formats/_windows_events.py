@@ -3,9 +3,10 @@
 Event ids and data names: Microsoft's documentation of Security 4616 and 1102, System 12, 104, 6005, Kernel-General 1.
 """
 
-import json
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+import orjson
 
 from jackstop.formats._iso_stamp import parse
 from jackstop.formats._reading import Rows, Unreadable
@@ -13,16 +14,20 @@ from jackstop.formats._windows_data import strings
 from jackstop.formats._windows_masking import hidden
 from jackstop.formats._windows_masking import name as masked
 
-_LONGEST = 1 << 16
 _REMEMBERED = 4096
 _NEAR_BOOT = 120_000_000
+_BOOTS = {12, 6005}
 _CLEARED = {("Security", 1102), ("System", 104)}
 _STEPS = {"Security": (4616, ("PreviousTime", "NewTime")), "System": (1, ("OldTime", "NewTime"))}
+_TOLD = {1, 12, 104, 1102, 4616, 6005}
 _LEAST_STEP = 1_000_000
 
 
+_COLUMNS = tuple("terminal naming channel provider code computer record_id user level keywords process data sequence".split())
+
+
 class Event(NamedTuple):
-    """One Windows event, as any shipper's record gives it. `time` µs UTC."""
+    """One Windows event, as any shipper's record gives it. `time` µs UTC; `level`, `keywords`, `process` as in the table."""
 
     time: int
     channel: str | None
@@ -32,15 +37,21 @@ class Event(NamedTuple):
     record_id: int | None
     user: str | None
     data: Mapping[str, object]
+    level: int | None = None
+    keywords: str | None = None
+    process: int | None = None
 
 
 class Meanings:
-    """Rows of Windows events of one source; remembers record ids by computer and channel, and boots."""
+    """Rows of Windows events of one source; remembers record ids by computer and channel, and boots.
+
+    The data of the rows is masked when they are taken: see `WindowsReader`.
+    """
 
     def __init__(self, rows: Rows, *, gaps: bool) -> None:
         self._rows = rows
         self._gaps = gaps
-        self._records: dict[tuple[str, str], int] = {}
+        self._records: dict[tuple[str | None, str | None], int] = {}
         self._booted: dict[str, int] = {}
 
     def add(self, event: Event) -> None:
@@ -49,99 +60,78 @@ class Meanings:
         Raises:
             Unreadable: the event's number is beyond what Windows uses.
         """
-        if not 0 <= event.code < 2**31:
-            raise Unreadable(f"event id {event.code}, expected one of Windows")
-        event = event._replace(
-            channel=_text(event.channel), provider=_text(event.provider), computer=_text(event.computer), user=_text(event.user)
+        time, channel, provider, code, computer, record_id, user, told, level, keywords, process = event
+        if not 0 <= code < 2**31:
+            raise Unreadable(f"event id {code}, expected one of Windows")
+        channel = masked(channel) if channel else None
+        computer = masked(computer) if computer else None
+        data = strings(told)
+        row = (
+            computer,
+            "hostname" if computer else None,
+            channel,
+            masked(provider) if provider else None,
+            code,
+            computer,
+            record_id,
+            masked(user) if user else None,
+            level,
+            keywords,
+            process,
+            orjson.dumps(data).decode(),
+            record_id,
         )
-        name = {"terminal": event.computer, "naming": "hostname"} if event.computer else {}
-        data = {hidden(k): hidden(v[:_LONGEST]) for k, v in strings(event.data).items()}
-        self._rows.add(
-            "windows",
-            event.time,
-            channel=event.channel,
-            provider=event.provider,
-            code=event.code,
-            computer=event.computer,
-            record_id=event.record_id,
-            user=event.user,
-            data=json.dumps(data, ensure_ascii=False),
-            sequence=event.record_id,
-            **name,
-        )
-        self._order(event, name)
-        self._boot(event, name)
-        self._step(event, data, name)
-        if (event.channel, event.code) in _CLEARED:
-            self._rows.add(
-                "feeds", event.time, activity="log-cleared", count=1, detail=data.get("Channel", event.channel), **name
-            )
+        self._rows.put("windows", _COLUMNS, time, row)
+        if record_id is not None:
+            self._order(record_id, computer, channel, time)
+        if code in _TOLD:
+            self._tell(event, channel, computer, {k: hidden(v) for k, v in data.items()})
 
-    def _order(self, event: Event, name: Mapping[str, str]) -> None:
+    def _order(self, record_id: int, computer: str | None, channel: str | None, time: int) -> None:
         """Record ids that begin anew (another disk, a cleared log), or that are missing where the source has all."""
-        if event.record_id is None or not abs(event.record_id) < 2**62:
-            return
-        key = (event.computer or "", event.channel or "")
+        key = (computer, channel)
         before = self._records.get(key)
-        if len(self._records) < _REMEMBERED or key in self._records:
-            self._records[key] = event.record_id
-        if before is None or event.record_id in {before, before + 1}:
+        if before is not None or len(self._records) < _REMEMBERED:
+            if not -(2**62) < record_id < 2**62:
+                return
+            self._records[key] = record_id
+        if before is None or record_id == before + 1 or record_id == before:
             return
-        if event.record_id < before:
-            self._rows.add("feeds", event.time, activity="restarted", count=1, before=before, after=event.record_id, **name)
+        name = _named(computer)
+        if record_id < before:
+            self._rows.add("feeds", time, activity="restarted", count=1, before=before, after=record_id, **name)
         elif self._gaps:
-            missing = event.record_id - before - 1
-            self._rows.add("feeds", event.time, activity="gap", count=missing, before=before, after=event.record_id, **name)
+            self._rows.add("feeds", time, activity="gap", count=record_id - before - 1, before=before, after=record_id, **name)
 
-    def _boot(self, event: Event, name: Mapping[str, str]) -> None:
+    def _tell(self, event: Event, channel: str | None, computer: str | None, data: Mapping[str, str]) -> None:
+        """What an event of a number we know means."""
+        name = _named(computer)
+        general = "Kernel-General" in (event.provider or "")
+        if channel == "System" and (event.code == 6005 or (event.code == 12 and general)):
+            self._boot(event, computer or "", name)
+        code, fields = _STEPS.get(channel or "", (-1, ("", "")))
+        if event.code == code and (code != 1 or general):
+            self._step(event.time, data, fields, name)
+        if (channel, event.code) in _CLEARED:
+            which = data.get("Channel", channel)
+            self._rows.add("feeds", event.time, activity="log-cleared", count=1, detail=which, **name)
+
+    def _boot(self, event: Event, computer: str, name: Mapping[str, str]) -> None:
         """One `power-up` a boot: Kernel-General 12, or 6005 where that is not collected."""
-        if (
-            event.channel != "System"
-            or event.code not in {12, 6005}
-            or (event.code == 12 and "Kernel-General" not in (event.provider or ""))
-        ):
-            return
-        last = self._booted.get(event.computer or "")
-        if len(self._booted) < _REMEMBERED:
-            self._booted[event.computer or ""] = event.time
+        last = self._booted.get(computer)
+        if len(self._booted) < _REMEMBERED or last is not None:
+            self._booted[computer] = event.time
         if last is None or not 0 <= event.time - last <= _NEAR_BOOT:
             self._rows.add("operator", event.time, activity="power-up", detail=f"Windows {event.code}", **name)
 
-    def _step(self, event: Event, data: Mapping[str, str], name: Mapping[str, str]) -> None:
-        code, fields = _STEPS.get(event.channel or "", (-1, ("", "")))
-        if event.code != code or (code == 1 and "Kernel-General" not in (event.provider or "")):
-            return
+    def _step(self, time: int, data: Mapping[str, str], fields: tuple[str, str], name: Mapping[str, str]) -> None:
         stamps = [parse(data.get(f, "")) for f in fields]
         if stamps[0] is None or stamps[1] is None:
             return
         before, after = stamps[0].stamp, stamps[1].stamp
         if abs(after - before) > _LEAST_STEP:
-            self._rows.add("feeds", event.time, activity="clock-step", count=1, before=before, after=after, **name)
+            self._rows.add("feeds", time, activity="clock-step", count=1, before=before, after=after, **name)
 
 
-def from_fields(said: Mapping[str, Any]) -> Event:
-    """An event from the names of Microsoft's event schema: time, provider, user, EventID, EventRecordID, Channel, Computer, data.
-
-    Raises:
-        Unreadable: it has no time or no number.
-    """
-    stamp = parse(str(said.get("time") or "")[:40].replace(" UTC", "Z"))
-    if stamp is None:
-        raise Unreadable("no SystemTime, expected ISO 8601")
-    code, record = str(said.get("EventID") or ""), str(said.get("EventRecordID") or "")
-    if not code.isascii() or not code.isdigit() or len(code) > 9:
-        raise Unreadable("no EventID, expected a number")
-    return Event(
-        stamp.stamp,
-        _text(said.get("Channel")),
-        _text(said.get("provider")),
-        int(code),
-        _text(said.get("Computer")),
-        int(record) if record.isascii() and record.isdigit() and len(record) < 19 else None,
-        _text(said.get("user")),
-        said.get("data") or {},
-    )
-
-
-def _text(value: object) -> str | None:
-    return masked(value) if isinstance(value, str) and value else None
+def _named(computer: str | None) -> dict[str, str]:
+    return {"terminal": computer, "naming": "hostname"} if computer else {}

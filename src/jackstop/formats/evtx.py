@@ -12,12 +12,14 @@ from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
 
-import orjson
+import msgspec
 from evtx import PyEvtxParser
 
-from jackstop.formats._reading import Frame, Reader, RecordReader, Unreadable
+from jackstop.formats._reading import Frame, Reader, Unreadable
 from jackstop.formats._windows_data import FIELDS, free, unnamed
-from jackstop.formats._windows_events import Meanings, from_fields
+from jackstop.formats._windows_events import Event
+from jackstop.formats._windows_lines import WindowsReader, instant, number, said
+from jackstop.formats._windows_words import keywords, small
 from jackstop.model.fleet import Reading
 from jackstop.model.tables import Tables
 
@@ -30,10 +32,8 @@ _SIZE = 1 << 16
 _HEAD = 1 << 12
 
 
-class _EvtxReader(RecordReader):
-    def __init__(self, reading: Reading) -> None:
-        super().__init__(reading)
-        self._meanings = Meanings(self.rows, gaps=True)
+class _EvtxReader(WindowsReader):
+    gaps = True
 
     def frames(self, buffer: bytes, *, final: bool) -> Iterator[Frame]:
         """Chunks of 64 KiB, found by their magic, wherever damage left them."""
@@ -46,33 +46,46 @@ class _EvtxReader(RecordReader):
             at = end
 
     def decode(self, record: bytes) -> bool:
-        """The events of one chunk; it is one record here, and is read whole or refused."""
+        """The events of one chunk; it is one record here. What of it cannot be read is refused, the rest is read."""
         if len(record) < _SIZE:
             raise Unreadable("chunk cut short, expected 65536 bytes")
-        try:
-            listed = list(PyEvtxParser(BytesIO(_header() + record), number_of_threads=1).records_json())
-        except (RuntimeError, OSError, ValueError) as fault:
-            raise Unreadable(f"{str(fault)[:80]}, expected a chunk of Windows events") from None
-        bad = 0
-        for entry in listed:
-            if not isinstance(entry, dict):
+        read = bad = 0
+        why = "no event of the chunk can be read, expected Windows events"
+        for told in _told(record):
+            try:
+                if isinstance(told, Unreadable):
+                    raise told
+                event = _event(said(_DECODER, told, "a Windows event").event)
+                self.note_time(event.time)
+                self.meanings.add(event)
+                read += 1
+            except Unreadable as fault:
                 bad += 1
-                continue
-            bad += not self._event(entry)
-        if bad and bad == len(listed):
-            raise Unreadable("no event of the chunk can be read, expected Windows events")
+                why = str(fault)
+                self.refuse_part(why[:120])
+        if bad and not read:
+            raise Unreadable(why)
         return True
 
-    def _event(self, entry: dict[str, Any]) -> bool:
-        """One event of a chunk; whether it could be read."""
+
+def _told(chunk: bytes) -> Iterator[str | Unreadable]:
+    """What the parser says of each event of a chunk, as JSON, or why it cannot say it.
+
+    Raises:
+        Unreadable: it is no chunk.
+    """
+    try:
+        entries = PyEvtxParser(BytesIO(_HEADER + chunk), number_of_threads=1).records_json()
+    except (RuntimeError, OSError, ValueError) as fault:
+        raise Unreadable(f"{str(fault)[:80]}, expected a chunk of Windows events") from None
+    for _ in range(_SIZE):
         try:
-            event = from_fields(_fields(orjson.loads(entry["data"])))
-            self.note_time(event.time)
-            self._meanings.add(event)
-        except (Unreadable, orjson.JSONDecodeError, KeyError) as fault:
-            self.refuse_part(str(fault)[:120])
-            return False
-        return True
+            entry = next(entries)
+            yield entry["data"] if entry is not None else Unreadable("not readable, expected a Windows event")
+        except StopIteration:
+            return
+        except (RuntimeError, OSError, ValueError) as fault:
+            yield Unreadable(f"{str(fault)[:80]}, expected a Windows event")
 
 
 def _header() -> bytes:
@@ -87,28 +100,81 @@ def _header() -> bytes:
     return bytes(head)
 
 
-def _fields(raw: dict[str, Any]) -> dict[str, Any]:
-    """The parser's JSON as the fields other carriers give."""
-    event = raw.get("Event") or {}
-    system = event.get("System") or {}
-    code = system.get("EventID")
-    provider = (system.get("Provider") or {}).get("#attributes") or {}
-    return {
-        "EventID": code.get("#text") if isinstance(code, dict) else code,
-        "EventRecordID": system.get("EventRecordID"),
-        "Channel": system.get("Channel"),
-        "Computer": system.get("Computer"),
-        "provider": provider.get("Name"),
-        "time": ((system.get("TimeCreated") or {}).get("#attributes") or {}).get("SystemTime"),
-        "user": ((system.get("Security") or {}).get("#attributes") or {}).get("UserID"),
-        "data": _data(event),
-    }
+_HEADER = _header()
 
 
-def _data(event: dict[str, Any]) -> dict[str, Any]:
+class _Attributes(msgspec.Struct, gc=False):
+    name: str | None = msgspec.field(name="Name", default=None)
+    time: str | None = msgspec.field(name="SystemTime", default=None)
+    user: str | None = msgspec.field(name="UserID", default=None)
+    process: Any = msgspec.field(name="ProcessID", default=None)
+
+
+class _Element(msgspec.Struct, gc=False):
+    attributes: _Attributes | None = msgspec.field(name="#attributes", default=None)
+
+
+_NONE = _Attributes()
+
+
+class _System(msgspec.Struct, gc=False, rename="pascal"):
+    provider: _Element | None = None
+    event_id: Any = msgspec.field(name="EventID", default=None)
+    record_id: int | str | None = msgspec.field(name="EventRecordID", default=None)
+    level: Any = None
+    keywords: Any = None
+    channel: str | None = None
+    computer: str | None = None
+    time_created: _Element | None = None
+    execution: _Element | None = None
+    security: _Element | None = None
+
+
+class _Event(msgspec.Struct, gc=False):
+    system: _System = msgspec.field(name="System")
+    data: Any = msgspec.field(name="EventData", default=None)
+    user: Any = msgspec.field(name="UserData", default=None)
+
+
+class _Told(msgspec.Struct, gc=False):
+    event: _Event = msgspec.field(name="Event")
+
+
+_DECODER = msgspec.json.Decoder(_Told)
+
+
+def _attributes(element: _Element | None) -> _Attributes:
+    return (element.attributes if element else None) or _NONE
+
+
+def _event(told: _Event) -> Event:
+    """The parser's JSON as an event.
+
+    Raises:
+        Unreadable: it has no time or no number.
+    """
+    system = told.system
+    code = system.event_id
+    record = system.record_id
+    return Event(
+        instant(_attributes(system.time_created).time),
+        system.channel,
+        _attributes(system.provider).name,
+        number(code.get("#text") if isinstance(code, dict) else code, "EventID"),
+        system.computer,
+        number(record, "EventRecordID") if record is not None else None,
+        _attributes(system.security).user,
+        _data(told),
+        small(system.level),
+        keywords(system.keywords),
+        small(_attributes(system.execution).process),
+    )
+
+
+def _data(event: _Event) -> dict[str, Any]:
     """EventData or UserData as one flat object."""
     flat: dict[str, Any] = {}
-    held = event.get("EventData")
+    held = event.data
     if isinstance(held, dict):
         for key, value in held.items():
             if key == "Data":
@@ -117,7 +183,7 @@ def _data(event: dict[str, Any]) -> dict[str, Any]:
                 _element(flat, key, value)
             elif key[:1] != "#":
                 flat[key] = value
-    held = event.get("UserData")
+    held = event.user
     if isinstance(held, dict):
         _leaves(flat, held)
     return flat

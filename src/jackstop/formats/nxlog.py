@@ -22,6 +22,7 @@ from jackstop.formats._reading import Reader, Unreadable
 from jackstop.formats._windows_data import unjoined, unnamed
 from jackstop.formats._windows_events import Event
 from jackstop.formats._windows_lines import JsonEvents, Written, joined, number, said, written
+from jackstop.formats._windows_words import audit, keywords, level, small
 from jackstop.model.fleet import Reading
 from jackstop.model.tables import Tables
 
@@ -63,6 +64,9 @@ class _NxlogReader(JsonEvents):
             number(record_id, "RecordNumber") if record_id is not None else None,
             _text(line.get("UserID")) if "AccountType" in line else None,
             data,
+            level(kind) if (kind := line.get("EventType")) in _TYPES else None,
+            keywords(line.get("Keywords")),
+            small(line.get("ExecutionProcessID", line.get("ProcessID"))),
         )
         self.meanings.add(event)
         return True
@@ -115,18 +119,25 @@ def encode(tables: Tables, reading: Reading) -> bytes:
     return joined([_line(row) for row in written(tables)])
 
 
+def _type(row: Written) -> str | None:
+    if row.level == 0 and (word := audit(row.keywords)):
+        return word.upper().replace(" ", "_")
+    return None if row.level is None else {1: "CRITICAL", 2: "ERROR", 3: "WARNING", 5: "VERBOSE"}.get(row.level, "INFO")
+
+
 def _line(row: Written) -> bytes:
     cleared = row.provider == _LOGS and row.code == 104
     line: dict[str, Any] = {
         "EventTime": write(row.time, 6).replace("Z", "+00:00"),
         "Hostname": row.computer,
-        "EventType": "INFO",
-        "SeverityValue": 2,
-        "Severity": "INFO",
+        "Keywords": None if row.keywords is None else str(int(row.keywords, 16)),
+        "EventType": _type(row),
         "EventID": row.code,
         "SourceName": row.provider,
         "RecordNumber": row.record_id,
-        "ExecutionProcessID": 0,
+        "ExecutionProcessID": row.process,
+        "ExecutionThreadID": 0,
+        "TaskValue": 0,
         "Channel": row.data.get("Channel", row.channel) if cleared else row.channel,
     }
     taken = _SYSTEM

@@ -24,6 +24,7 @@ from jackstop.formats._reading import Reader
 from jackstop.formats._windows_data import plain, unjoined
 from jackstop.formats._windows_events import Event
 from jackstop.formats._windows_lines import JsonEvents, Written, joined, number, said, written
+from jackstop.formats._windows_words import keywords, small
 from jackstop.model.fleet import Reading
 from jackstop.model.tables import Tables
 
@@ -67,6 +68,9 @@ class _System(msgspec.Struct, rename="camel"):
     record_id: int | str | None = msgspec.field(name="eventRecordID", default=None)
     system_time: str | None = None
     user: str | None = msgspec.field(name="securityUserID", default=None)
+    level: int | str | None = None
+    keywords: int | str | None = None
+    process: int | str | None = msgspec.field(name="processID", default=None)
 
 
 class _Agent(msgspec.Struct):
@@ -107,6 +111,9 @@ class _WazuhReader(JsonEvents):
             number(system.record_id, "eventRecordID") if system.record_id is not None else None,
             system.user,
             dict(_named(parts, system.provider_name or "")),
+            small(system.level),
+            keywords(system.keywords),
+            small(system.process),
         )
         self.meanings.add(event)
         return True
@@ -177,6 +184,9 @@ def _line(row: Written) -> bytes:
         "channel": row.channel,
         "computer": row.computer,
         "securityUserID": row.user,
+        "level": None if row.level is None else str(row.level),
+        "keywords": row.keywords,
+        "processID": None if row.process is None else str(row.process),
     }
     win = {"system": {k: v for k, v in system.items() if v is not None}}
     if data := _eventdata(unjoined(row.data)):

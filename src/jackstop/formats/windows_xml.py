@@ -10,15 +10,15 @@ their tags; a document type or an entity declaration is refused, so no entity is
 
 import re
 from collections.abc import Iterator
-from typing import Any
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape, quoteattr
 
 from jackstop.formats._iso_stamp import write
-from jackstop.formats._reading import Frame, Reader, RecordReader, Unreadable
+from jackstop.formats._reading import Frame, Reader, Unreadable
 from jackstop.formats._windows_data import FIELDS, free, unjoined
-from jackstop.formats._windows_events import Meanings, from_fields
-from jackstop.formats._windows_lines import Written, joined, written
+from jackstop.formats._windows_events import Event
+from jackstop.formats._windows_lines import WindowsReader, Written, instant, joined, number, written
+from jackstop.formats._windows_words import keywords, small
 from jackstop.model.fleet import Reading
 from jackstop.model.tables import Tables
 
@@ -34,11 +34,7 @@ _UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _NAMESPACE = "http://schemas.microsoft.com/win/2004/08/events/event"
 
 
-class _XmlReader(RecordReader):
-    def __init__(self, reading: Reading) -> None:
-        super().__init__(reading)
-        self._meanings = Meanings(self.rows, gaps=False)
-
+class _XmlReader(WindowsReader):
     def frames(self, buffer: bytes, *, final: bool) -> Iterator[Frame]:
         """Elements from `<Event` to `</Event>`; of several beginnings before one end, the last."""
         at = 0
@@ -55,32 +51,50 @@ class _XmlReader(RecordReader):
             root = ElementTree.fromstring(record)  # noqa: S314 - no DTD can reach it: refused above
         except (ElementTree.ParseError, ValueError, LookupError):
             raise Unreadable("not well formed, expected event XML") from None
-        event = from_fields(_fields(root))
+        event = _event(root)
         self.note_time(event.time)
-        self._meanings.add(event)
+        self.meanings.add(event)
         return True
 
 
-def _local(element: ElementTree.Element) -> str:
-    return _SPACE.sub("", element.tag) if isinstance(element.tag, str) else ""
+def _event(root: ElementTree.Element) -> Event:
+    """The event of an `Event` element.
 
-
-def _fields(root: ElementTree.Element) -> dict[str, Any]:
-    """The values of `System`, and `data` of `EventData` or `UserData`."""
-    found: dict[str, Any] = {"data": {}}
+    Raises:
+        Unreadable: it has no time or no number.
+    """
+    system: dict[str, str | None] = {}
+    data: dict[str, str] = {}
     for part in root:
         name = _local(part)
         if name == "System":
             for child in part:
-                found |= _system(child)
+                _system(child, system)
         elif name == "EventData":
             for n, child in enumerate(part, 1):
-                found["data"][_data_name(child, n)] = child.text or ""
+                data[_data_name(child, n)] = child.text or ""
         elif name == "UserData":
             for leaf in part.iter():
-                if len(leaf) == 0 and len(found["data"]) < FIELDS:
-                    found["data"][free(found["data"], _local(leaf))] = leaf.text or ""
-    return found
+                if len(leaf) == 0 and len(data) < FIELDS:
+                    data[free(data, _local(leaf))] = leaf.text or ""
+    record = (system.get("EventRecordID") or "").strip()
+    return Event(
+        instant(system.get("time")),
+        system.get("Channel"),
+        system.get("provider"),
+        number(system.get("EventID"), "EventID"),
+        system.get("Computer"),
+        int(record) if record.isascii() and record.isdigit() and len(record) < 19 else None,
+        system.get("user"),
+        data,
+        small(system.get("Level")),
+        keywords(system.get("Keywords")),
+        small(system.get("process")),
+    )
+
+
+def _local(element: ElementTree.Element) -> str:
+    return _SPACE.sub("", element.tag) if isinstance(element.tag, str) else ""
 
 
 def _data_name(child: ElementTree.Element, number: int) -> str:
@@ -89,17 +103,23 @@ def _data_name(child: ElementTree.Element, number: int) -> str:
     return child.get("Name") or (f"param{number}" if tag in {"Data", "ComplexData"} else tag)
 
 
-def _system(child: ElementTree.Element) -> dict[str, Any]:
-    match _local(child):
-        case "Provider":
-            return {"provider": child.get("Name") or child.get("EventSourceName")}
-        case "TimeCreated":
-            return {"time": child.get("SystemTime")}
-        case "Security":
-            return {"user": child.get("UserID")}
-        case "EventID" | "EventRecordID" | "Channel" | "Computer" as name:
-            return {name: (child.text or "").strip()}
-    return {}
+_ATTRIBUTES = {
+    "Provider": (("Name", "provider"), ("EventSourceName", "source")),
+    "TimeCreated": (("SystemTime", "time"),),
+    "Security": (("UserID", "user"),),
+    "Execution": (("ProcessID", "process"),),
+}
+
+
+def _system(child: ElementTree.Element, system: dict[str, str | None]) -> None:
+    """Take one element of `System`."""
+    name = _local(child)
+    for attribute, ours in _ATTRIBUTES.get(name, ()):
+        system[ours] = child.get(attribute)
+    if name == "Provider" and not system["provider"]:
+        system["provider"] = system["source"]
+    elif name in {"EventID", "EventRecordID", "Channel", "Computer", "Level", "Keywords"}:
+        system[name] = (child.text or "").strip()
 
 
 def sniff(head: bytes, name: str) -> int:
@@ -124,6 +144,9 @@ def _element(row: Written) -> bytes:
     system = [f"<Provider Name={quoteattr(row.provider or '')}/><EventID>{row.code}</EventID>"]
     system.append(f"<TimeCreated SystemTime={quoteattr(write(row.time, 6))}/>")
     system.append(f"<EventRecordID>{row.record_id}</EventRecordID>" if row.record_id is not None else "")
+    system.append(f"<Level>{row.level}</Level>" if row.level is not None else "")
+    system.append(f"<Keywords>{_escaped(row.keywords)}</Keywords>" if row.keywords else "")
+    system.append(f'<Execution ProcessID="{row.process}" ThreadID="0"/>' if row.process is not None else "")
     system.append(f"<Channel>{_escaped(row.channel)}</Channel><Computer>{_escaped(row.computer)}</Computer>")
     system.append(f"<Security UserID={quoteattr(row.user)}/>" if row.user else "")
     items = "".join(f"<Data Name={quoteattr(k)}>{_escaped(v)}</Data>" for k, v in unjoined(row.data).items())

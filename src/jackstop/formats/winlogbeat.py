@@ -18,6 +18,7 @@ from jackstop.formats._reading import Reader
 from jackstop.formats._windows_data import unjoined
 from jackstop.formats._windows_events import Event
 from jackstop.formats._windows_lines import JsonEvents, Written, joined, number, said, written
+from jackstop.formats._windows_words import AUDITS, WORDS, audit, level, small
 from jackstop.model.fleet import Reading
 from jackstop.model.tables import Tables
 
@@ -34,6 +35,12 @@ class _Winlog(msgspec.Struct):
     event_data: dict[str, Any] | None = None
     user_data: dict[str, Any] | None = None
     user: dict[str, Any] | None = None
+    keywords: Any = None
+    process: Any = None
+
+
+class _Log(msgspec.Struct):
+    level: str | None = None
 
 
 class _Event(msgspec.Struct):
@@ -44,6 +51,7 @@ class _Line(msgspec.Struct):
     stamp: str | None = msgspec.field(name="@timestamp", default=None)
     winlog: _Winlog | None = None
     event: _Event | None = None
+    log: _Log | None = None
 
 
 _DECODER = msgspec.json.Decoder(_Line)
@@ -59,6 +67,7 @@ class _WinlogbeatReader(JsonEvents):
         time = self.time(line.stamp, "@timestamp")
         self.note_time(time)
         user = told.user.get("identifier") if told.user else None
+        audited = next((AUDITS[k] for k in told.keywords if k in AUDITS), None) if isinstance(told.keywords, list) else None
         event = Event(
             time,
             told.channel,
@@ -68,6 +77,9 @@ class _WinlogbeatReader(JsonEvents):
             number(told.record_id, "record_id") if told.record_id is not None else None,
             user if isinstance(user, str) else None,
             told.event_data or told.user_data or {},
+            0 if audited else level(line.log.level) if line.log else None,
+            audited,
+            small(told.process.get("pid")) if isinstance(told.process, dict) else None,
         )
         self.meanings.add(event)
         return True
@@ -100,4 +112,11 @@ def _line(row: Written) -> bytes:
     }
     if row.user:
         winlog["user"] = {"identifier": row.user}
-    return orjson.dumps({"@timestamp": write(row.time), "event": {"code": str(row.code), "kind": "event"}, "winlog": winlog})
+    if row.process is not None:
+        winlog["process"] = {"pid": row.process}
+    if word := audit(row.keywords):
+        winlog["keywords"] = [word]
+    line = {"@timestamp": write(row.time), "event": {"code": str(row.code), "kind": "event"}, "winlog": winlog}
+    if row.level in WORDS:
+        line["log"] = {"level": WORDS[row.level]}
+    return orjson.dumps(line)

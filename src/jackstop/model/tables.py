@@ -178,7 +178,7 @@ OPERATOR = Table(
 WINDOWS = Table(
     "windows",
     "OCSF core classes 1001–1010, 201xxx, 3002",
-    "Windows events as EVTX, forwarded XML or a shipper brought them.",
+    "Windows events as EVTX, forwarded XML or a shipper brought them; the same event gives the same row whoever brought it.",
     (
         _c("channel", pl.String, "Event log channel."),
         _c("provider", pl.String, "Event provider name."),
@@ -186,7 +186,15 @@ WINDOWS = Table(
         _c("computer", pl.String, "Computer name."),
         _c("record_id", pl.Int64, "EventRecordID; begins anew when a log is cleared or another disk is in."),
         _c("user", pl.String, "Security user id of the event."),
-        _c("data", pl.String, "EventData or UserData as a JSON object of strings."),
+        _c("level", pl.Int32, "System/Level: 0 always, 1 critical, 2 error, 3 warning, 4 information, 5 verbose."),
+        _c("keywords", pl.String, "System/Keywords in hexadecimal; Winlogbeat tells only those of audits."),
+        _c("process", pl.Int64, "System/Execution/ProcessID: the process that logged the event."),
+        _c(
+            "data",
+            pl.String,
+            "EventData or UserData as one flat JSON object of strings, names as in Microsoft's schema. Empty values are left "
+            "out; GUIDs have braces; values without a name are `param1`, `param2` … and, joined by `, `, `Data`.",
+        ),
     ),
 )
 
