@@ -120,7 +120,7 @@ def advance(setup: Setup, state: State, tables: Tables, watermark: int) -> tuple
         setup.visits,
         setup.fleet,
         setup.settings,
-        signals,
+        setup.signals.tell(signals),
     )
     findings = _findings(setup, view, before, watermark)
     given = _verdicts(settled, before, watermark)

@@ -65,8 +65,7 @@ class SigmaDetection:
             _span=pl.col("at") // pl.lit(AGAIN, pl.Int64),
         )
         first = told.sort("arrival", "event_id").unique(["terminal", "_told", "_span"], keep="first", maintain_order=True)
-        proof = pl.col("records") if "records" in first.columns else None
-        return claims(first, self.META.level, detail=pl.col("_told"), records=proof)
+        return claims(first, self.META.level, detail=pl.col("_told"), records=pl.col("records"))
 
 
 def _told(values: str | None, fields: tuple[str, ...]) -> str:
