@@ -18,9 +18,9 @@ from jackstop.detections import _sigma
 from jackstop.detections._cases import Case
 from jackstop.detections._claims import CLAIMS, RECORD, Detection, Text, View
 from jackstop.detections._joint import Joint, Past
-from jackstop.model.vocabulary import STAGE
 from jackstop.detections._sigma import SigmaDetection
 from jackstop.detections._signals import Signals
+from jackstop.model.vocabulary import STAGE
 
 __all__ = [
     "CLAIMS",
