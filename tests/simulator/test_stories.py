@@ -36,6 +36,7 @@ def test_an_attack_is_paged_and_its_notes_are_found_and_what_only_looks_like_one
     (story,) = score.stories
     assert story.attack == stories.find(name).META.attack
     assert story.missed == ()
+    assert story.early or not stories.find(name).META.early
     assert story.judged == story.movements
     assert score.false_alarms == ()
     assert score.withdrawals > 0

@@ -20,6 +20,7 @@ from jackstop.detections._claims import CLAIMS, RECORD, Detection, Text, View
 from jackstop.detections._joint import Joint, Past
 from jackstop.detections._sigma import SigmaDetection
 from jackstop.detections._signals import Signals
+from jackstop.model.vocabulary import STAGE
 
 __all__ = [
     "CLAIMS",
@@ -89,4 +90,5 @@ def signals(chosen: Iterable[str]) -> Signals:
 @cache
 def stage(name: str) -> str:
     """The stage of an attack that a detection's findings are a sign of; empty where of none."""
-    return find(name).META.stage
+    word = find(name).META.stage
+    return word if word in STAGE else ""

@@ -33,7 +33,7 @@ NAME = "campaign.same-pattern"
 PAGES, WITHIN = 2, HOUR
 MACHINES = 3
 THINGS = ("persistence", "media")
-"""Stages whose findings name a thing; those of `access.` (remote and local logins, accounts) name one too."""
+"""Stages whose findings name a thing; those of `access.` (logins, accounts) name one too, those of `tool.` one of Windows."""
 
 
 def detect(_: View) -> pl.DataFrame:
@@ -45,10 +45,15 @@ def join(new: Finding, past: Past) -> Iterable[Finding]:
     """A finding for each machine concerned that was not told of yet: critical for pages, high for one thing on many."""
     if past.paging and past.paging[-1].id == new.id:
         yield from _tell(new, past, recent(past.paging, new.decided_at, WITHIN), PAGES, "critical", "pages within the hour")
-    names_a_thing = past.stage(new.detection) in THINGS or new.detection.startswith("access.")
+    names_a_thing = (past.stage(new.detection) in THINGS or new.detection.startswith("access.")) and not _common(new)
     if names_a_thing and said(new) and not new.visits:
         alike = recent(past.things.get((new.detection, said(new)), ()), new.decided_at)
         yield from _tell(new, past, alike, MACHINES, "high", f"{new.detection}: {said(new)}")
+
+
+def _common(finding: Finding) -> bool:
+    """Whether what it names is on every machine anyway: the tools of Windows itself."""
+    return finding.detection.startswith("tool.")
 
 
 def _tell(new: Finding, past: Past, alike: list[Finding], least: int, severity: str, what: str) -> Iterable[Finding]:

@@ -20,6 +20,7 @@ class Meta:
     """What a story is: an attack or one that only looks like it; its ATT&CK techniques; how many machines it takes.
 
     `line`: it needs machines whose host line is recorded. `token`: machines with end-to-end dispense security.
+    `early`: what comes before the cash shows in two stages or more, so a page must come before the first note is gone.
     `begins`: it needs the scenario to begin at this instant (ISO 8601), so it plays alone and is in no set.
     """
 
@@ -29,6 +30,7 @@ class Meta:
     line: bool = False
     token: bool = False
     begins: str | None = None
+    early: bool = False
 
     def fits(self, machine: Machine) -> bool:
         """Whether a machine has what the story needs."""

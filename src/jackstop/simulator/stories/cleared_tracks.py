@@ -8,7 +8,7 @@ from jackstop.simulator.scene import Scene, Told
 from jackstop.simulator.stories import Meta
 from jackstop.simulator.stories._deeds import begun, empty
 
-META = Meta(attack=True, techniques=("T1021.001", "T1543.003", "T1106", "T1070.001"))
+META = Meta(attack=True, techniques=("T1021.001", "T1543.003", "T1106", "T1070.001"), early=True)
 
 
 def play(scene: Scene, machines: Sequence[Machine], told: Told) -> None:

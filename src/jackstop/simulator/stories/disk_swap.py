@@ -8,7 +8,7 @@ from jackstop.simulator.scene import Scene, Told
 from jackstop.simulator.stories import Meta
 from jackstop.simulator.stories._deeds import begun, empty
 
-META = Meta(attack=True, techniques=("T1200", "T1542"))
+META = Meta(attack=True, techniques=("T1200", "T1542"), early=True)
 
 
 def play(scene: Scene, machines: Sequence[Machine], told: Told) -> None:

@@ -8,7 +8,7 @@ from jackstop.simulator.scene import Scene, Told
 from jackstop.simulator.stories import Meta
 from jackstop.simulator.stories._deeds import begun, empty
 
-META = Meta(attack=True, techniques=("T1562", "T1106"), token=True)
+META = Meta(attack=True, techniques=("T1562", "T1106"), token=True, early=True)
 
 
 def play(scene: Scene, machines: Sequence[Machine], told: Told) -> None:
