@@ -125,6 +125,7 @@ def test_stdout_is_data_and_has_no_colours_when_piped(night):
         (("simulate", "nope", "--out", "x"), 2, "expected one of"),
         (("report", "nowhere"), 3, "no such file"),
         (("alerts", "nowhere"), 3, "no such file"),
+        (("kpi", "nowhere"), 3, "no such file"),
         (("alerts", "--to", "leef"), 2, "cef, ecs, ocsf"),
         (("evaluate", "."), 2, "truth.jsonl"),
     ],
@@ -192,3 +193,13 @@ def test_alerts_leave_in_the_shape_another_system_takes(night):
     lines = (night / "a.cef").read_text("utf-8").splitlines()
     alerts = [json.loads(line) for line in (night / "r" / "alerts.jsonl").read_text().splitlines()]
     assert [line.split("externalId=")[1].split(" ")[0] for line in lines] == [a["id"] for a in alerts]
+
+
+def test_kpi_shows_the_measures_of_an_investigation(night):
+    told = json.loads(run("kpi", "r", "--format", "json", cwd=night).stdout)
+    verdicts = [json.loads(line) for line in (night / "r" / "verdicts.jsonl").read_text().splitlines()]
+    bad = [v for v in verdicts if v["verdict"] in {"unexplained", "contradicted"} and v["kind"] != "authorisation"]
+    assert sum(h["unexplained"] for h in told["hours"]) == sum(v["picked"] for v in bad) > 0
+    assert told["drifts"] and told["ratio"] > 1
+    assert "EWMA" in run("kpi", "r", cwd=night).stdout
+    assert "継続指標" in run("report", "r", "--lang", "ja", cwd=night).stdout + (night / "r" / "report.html").read_text("utf-8")

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from hashlib import sha256
 
+from jackstop.model.measures import Drift, Drop, Hour, Level, Measures, Share, Week
 from jackstop.model.results import (
     Alert,
     CashPoint,
@@ -244,6 +245,32 @@ def report() -> Report:
         dossiers=(lapse(), trojan(), black_box()),
         fleet_sources=(host, alarms),
         version="0.1.0",
+        measures=measured(),
+    )
+
+
+def measured() -> Measures:
+    """Measures of that night: one drift, one week of doors, one abnormal fall."""
+    hour, day = 3600 * SECOND, 1440 * MINUTE
+    level = tuple(Level(START + i * hour, 4_000_000 - 20_000 * i - (400_000 if i > 8 else 0)) for i in range(24))
+    hours = tuple(Hour(START + i * hour, 90_000, 90_000 - 400_000 * (i == 8), 400_000 * (i == 8), 80_000.0) for i in range(24))
+    return Measures(
+        currency="USD",
+        zone="America/New_York",
+        dispensed=2_160_000,
+        authorised=1_760_000,
+        dispenses=240,
+        transactions=235,
+        hours=hours,
+        allowance=1000,
+        limit=10_000,
+        drifts=(Drift("ATM-0004", START + 8 * hour, 399_000, 400_000),),
+        weeks=(Week(START - 6 * day, 3, 5.1), Week(START + day, 1, 0.9)),
+        approved=Share(3, 4, 0.3, 0.95),
+        unapproved=Share(1, 4, 0.05, 0.7),
+        blocked=Share(0, 0, 0.0, 1.0),
+        drops=(Drop("ATM-0004", START + 8 * hour, 420_000, 20_000, 40.5, level),),
+        profiled=120,
     )
 
 

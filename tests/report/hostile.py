@@ -3,6 +3,7 @@
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
+from jackstop.model.measures import Drift, Drop, Measures
 from jackstop.model.results import Alert, CashPoint, Finding, Glance, RecordRef, Report, SourceCoverage, TimelineEntry
 
 OURS = {
@@ -14,6 +15,9 @@ OURS = {
     CashPoint: set(),
     RecordRef: set(),
     SourceCoverage: set(),
+    Measures: {"zone"},
+    Drift: set(),
+    Drop: set(),
 }
 """Words that are never from outside: of our vocabulary, or made by us."""
 

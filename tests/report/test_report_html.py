@@ -238,3 +238,11 @@ def test_absurd_times_and_amounts_do_not_stop_the_report():
 def test_an_unknown_language_is_refused():
     with pytest.raises(LookupError, match="expected one of: en, ja"):
         html(report(), "xx")
+
+
+def test_the_measures_are_drawn_in_both_languages_and_left_out_where_there_are_none():
+    page = html(report(), "en")
+    assert 'id="measures"' in page and page.count('class="drawing plot"') == 3
+    assert "1.2273" in page and "fell by 4,200.00 USD" in page
+    assert "継続指標" in html(report(), "ja")
+    assert 'id="measures"' not in html(replace(report(), measures=None), "en")

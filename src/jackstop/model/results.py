@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from jackstop.model import vocabulary as v
+from jackstop.model.measures import Measures
 from jackstop.model.tables import TIME, words
 
 RECORDS = pl.List(pl.Struct({"path": pl.String, "offset": pl.Int64, "length": pl.Int32, "sha256": pl.String}))
@@ -192,3 +193,4 @@ class Report:
     dossiers: tuple[Dossier, ...]
     fleet_sources: tuple[SourceCoverage, ...] = ()
     version: str = ""
+    measures: Measures | None = None

@@ -15,14 +15,14 @@ from markupsafe import Markup
 
 from jackstop.model.results import SEVERITIES, Dossier, RecordRef, Report, TimelineEntry
 from jackstop.model.vocabulary import VERDICT
-from jackstop.report import curve, facts, lanes, moments, plain, story, texts
+from jackstop.report import curve, facts, lanes, moments, plain, plots, story, texts
 from jackstop.report.axis import Axis
 from jackstop.report.texts import Texts
 
 BAR = 220
 """Width of a verdict bar in pixels."""
 _SLIVER = 6
-_EVENTS, _UNMATCHED, _MATCHED, _RECORDS, _GAPS = 80, 40, 15, 30, 6
+_EVENTS, _UNMATCHED, _MATCHED, _RECORDS, _GAPS, _DROPS = 80, 40, 15, 30, 6, 5
 """Rows of a table at most; the rest is in the files for programs."""
 
 
@@ -59,11 +59,24 @@ def html(report: Report, lang: str) -> str:
         blind=facts.blind,
         bar=bar,
         counted=lambda glance: sum(len(s.gaps) for s in glance.sources),
+        **_plots(report, clock, t),
         style=Markup(style),  # noqa: S704 - our own file
         digest=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
         most_gaps=_GAPS,
         bar_width=BAR,
     )
+
+
+def _plots(report: Report, clock: moments.Clock, t: Texts) -> dict[str, object]:
+    """The plots of the continuous measures."""
+    m = report.measures
+    if m is None:
+        return {}
+    return {
+        "money_plot": plots.unexplained(m, clock, t),
+        "week_plot": plots.weeks(m, clock),
+        "drop_plots": [(d, plots.level(d, clock, t, m.currency)) for d in m.drops[:_DROPS]],
+    }
 
 
 @dataclass(frozen=True, slots=True)

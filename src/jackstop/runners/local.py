@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from jackstop import __version__, engine
+from jackstop import __version__, engine, kpi
 from jackstop.ledger.streams import Stream
 from jackstop.model.results import Report
 from jackstop.model.settings import HOUR, MINUTE, SECOND, Settings
@@ -133,6 +133,7 @@ class _Replay:
         """Put away what one step gave."""
         self._due = sum(f.height for f in output.rows.values())
         self._results.put(output.verdicts)
+        self._results.add_hours(kpi.count(output.rows, self._bundle.fleet, self._bundle.visits))
         self._book.note(output.rows, self._run.desk, self._run.state.watermark)
         host = output.rows.get("host")
         if host is not None and host.height:
@@ -154,16 +155,19 @@ class _Replay:
         accounts = workers.accounts()
         terminals, shared = glances(self._run, self._bundle.files, accounts, alerts, self._results)
         fleet = self._bundle.fleet.fleet
+        start, end = (0, 0) if self._start == FAR else (self._start, end)
+        measures = kpi.measures(self._results.moved(), self._results.hours(), self._bundle.fleet, (start, end))
         return Report(
             fleet=fleet.name,
             timezone=fleet.timezone,
             currency=fleet.currency,
-            start=0 if self._start == FAR else self._start,
-            end=end if self._start != FAR else 0,
+            start=start,
+            end=end,
             terminals=terminals,
             dossiers=dossiers(alerts, self._book, self._results),
             fleet_sources=shared,
             version=__version__,
+            measures=measures,
         )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 import polars as pl
 
+from jackstop.kpi import HOURS, MOVED
 from jackstop.model.results import RECORDS, VERDICTS, Report
 
 LAYOUT = 1
@@ -21,6 +22,8 @@ CREATE TABLE IF NOT EXISTS verdicts (
   retained INTEGER, verdict TEXT, reason TEXT, explained_by TEXT, gates_failed TEXT, sources_missing TEXT, offset_ms INTEGER,
   uncertainty_ms INTEGER, decided_at INTEGER, records TEXT);
 CREATE TABLE IF NOT EXISTS evidence (sha256 TEXT, path TEXT, offset INTEGER, length INTEGER, alert TEXT);
+CREATE TABLE IF NOT EXISTS hours (
+  terminal TEXT, hour INTEGER, measure TEXT, at INTEGER, amount INTEGER, PRIMARY KEY (terminal, hour, measure)) WITHOUT ROWID;
 """
 _INDEXES = """
 CREATE INDEX IF NOT EXISTS verdicts_by_terminal ON verdicts (terminal, time);
@@ -32,6 +35,21 @@ _PUT = (
     f"INSERT INTO verdicts ({', '.join(_NAMES)}) VALUES ({', '.join('?' * len(_NAMES))}) "  # noqa: S608 - our own column names
     "ON CONFLICT (id) DO UPDATE SET " + ", ".join(f"{n} = excluded.{n}" for n in _NAMES if n not in {"id", "decided_at"})
 )
+_ADD_HOURS = (
+    "INSERT INTO hours (terminal, hour, measure, at, amount) VALUES (?, ?, ?, ?, ?) "
+    "ON CONFLICT (terminal, hour, measure) DO UPDATE SET at = max(at, excluded.at), amount = CASE "
+    "WHEN measure NOT LIKE 'level:%' THEN amount + excluded.amount WHEN excluded.at >= at THEN excluded.amount ELSE amount END"
+)
+_MOVED = """
+SELECT terminal, (time - ((time % 3600000000) + 3600000000) % 3600000000) AS hour,
+  sum(kind = 'episode' AND picked > 0), sum(CASE WHEN kind = 'episode' THEN coalesce(picked, 0) ELSE 0 END),
+  sum((kind = 'episode' AND verdict = 'explained' AND picked > 0) OR (kind = 'authorisation' AND verdict = 'unexplained')),
+  sum(CASE WHEN kind = 'episode' AND verdict = 'explained' THEN coalesce(picked, 0) ELSE 0 END),
+  sum(CASE WHEN kind != 'authorisation' AND verdict IN ('unexplained', 'contradicted') THEN coalesce(picked, 0) ELSE 0 END)
+FROM verdicts WHERE verdict NOT IN ('pending', 'insufficient-evidence', 'explained-by-visit') GROUP BY 1, 2 ORDER BY 1, 2
+"""
+_TERMINALS = 200
+"""Terminals whose hours are read at a time."""
 _LISTS = ("explained_by", "gates_failed", "sources_missing")
 _PAGE = 20_000
 
@@ -70,7 +88,7 @@ class Results:
     def begin(self) -> None:
         """Forget the results of an earlier run."""
         self._db.executescript(
-            "DELETE FROM facts; DELETE FROM evidence; DROP INDEX IF EXISTS verdicts_by_terminal;"
+            "DELETE FROM facts; DELETE FROM evidence; DELETE FROM hours; DROP INDEX IF EXISTS verdicts_by_terminal;"
             "DROP INDEX IF EXISTS verdicts_by_decision; DELETE FROM verdicts;"
         )
 
@@ -87,6 +105,29 @@ class Results:
         self._db.execute("BEGIN")
         self._db.executemany(_PUT, shown.select(_NAMES).iter_rows())
         self._db.execute("COMMIT")
+
+    def add_hours(self, hours: pl.DataFrame) -> None:
+        """Add hourly counts (`kpi.HOURS`) to those that are there; of levels the latest stays."""
+        if not hours.height:
+            return
+        self._db.execute("BEGIN")
+        self._db.executemany(_ADD_HOURS, hours.select("terminal", "hour", "measure", "at", "amount").iter_rows())
+        self._db.execute("COMMIT")
+
+    def hours(self) -> Iterator[pl.DataFrame]:
+        """The hourly counts as frames of `kpi.HOURS`, each with all hours of some terminals, in their order."""
+        names = [row[0] for row in self._db.execute("SELECT DISTINCT terminal FROM hours ORDER BY 1")]
+        for i in range(0, len(names), _TERMINALS):
+            some = names[i : i + _TERMINALS]
+            rows = self._db.execute(
+                "SELECT terminal, hour, measure, at, amount FROM hours WHERE terminal BETWEEN ? AND ? ORDER BY 1, 2, 3",
+                (some[0], some[-1]),
+            ).fetchall()
+            yield pl.DataFrame(rows, schema=HOURS, orient="row")
+
+    def moved(self) -> pl.DataFrame:
+        """What became of the cash in each terminal's hours, as a frame of `kpi.MOVED`; open movements are left out."""
+        return pl.DataFrame(self._db.execute(_MOVED).fetchall(), schema=MOVED, orient="row")
 
     def finish(self, report: Report, fingerprint: str) -> None:
         """Index what was written and keep what the report is made from."""
