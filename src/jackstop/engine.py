@@ -14,6 +14,7 @@ import msgspec
 import polars as pl
 
 from jackstop import detections, rules
+from jackstop.advisories import Indicator
 from jackstop.detections import Signals, View
 from jackstop.ledger import book as ledger
 from jackstop.ledger import disks, episodes, identity, intake, streams, values, verdicts
@@ -49,14 +50,15 @@ class Setup:
         visits: pl.DataFrame,
         settings: Settings | None = None,
         chosen: Iterable[str] | None = None,
+        indicators: Iterable[Indicator] = (),
     ) -> "Setup":
-        """A set-up; all detections and default settings unless told otherwise."""
+        """A set-up; all detections, default settings and no indicators of advisories unless told otherwise."""
         listed, tuned = tuple(known), settings or Settings()
         latency = max((s.latency for s in listed if s.is_host or s.clock in {"trace", "journal"}), default=0)
         context = intake.Context(identity.Directory.of(fleet), streams.frame(listed), tuned, latency)
         by_terminal = streams.by_terminal(listed, [t.id for t in fleet.terminal])
         names = detections.names() if chosen is None else tuple(chosen)
-        return cls(fleet, listed, visits, tuned, names, context, by_terminal, detections.signals(names))
+        return cls(fleet, listed, visits, tuned, names, context, by_terminal, detections.signals(names, indicators))
 
 
 @dataclass(frozen=True, slots=True)

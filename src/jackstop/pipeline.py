@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from jackstop import engine, triage
+from jackstop.advisories import Indicator
 from jackstop.ledger.streams import Stream
 from jackstop.model.fleet import Fleet
 from jackstop.model.results import Alert
@@ -33,10 +34,16 @@ class Run:
 
     @classmethod
     def begin(
-        cls, fleet: Fleet, streams: Iterable[Stream], visits: pl.DataFrame, step: int, settings: Settings | None = None
+        cls,
+        fleet: Fleet,
+        streams: Iterable[Stream],
+        visits: pl.DataFrame,
+        step: int,
+        settings: Settings | None = None,
+        indicators: Iterable[Indicator] = (),
     ) -> "Run":
-        """A run before its first row."""
-        setup = engine.Setup.of(fleet, streams, visits, settings)
+        """A run before its first row; `indicators` of advisories are looked for in every row."""
+        setup = engine.Setup.of(fleet, streams, visits, settings, indicators=indicators)
         return cls(setup, engine.State.begin(setup), triage.Desk.of(fleet), step)
 
     def advance(self, tables: Tables, watermark: int) -> engine.Output:

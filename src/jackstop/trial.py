@@ -7,6 +7,7 @@ from hashlib import sha256
 import polars as pl
 
 from jackstop import detections, engine, triage
+from jackstop.advisories import Indicator
 from jackstop.detections._cases import START, Case, Row
 from jackstop.ledger.streams import Stream
 from jackstop.model.fleet import Fleet
@@ -31,7 +32,7 @@ def run(name: str, case: Case, *, cuts: int = 1) -> tuple[Finding, ...]:
     """
     known = tuple(Stream(f, f, 2_000_000, None if f in SHARED else TERMINAL) for f in FORMATS[:5] if f not in case.missing)
     joint = name in detections.joint()
-    setup = engine.Setup.of(fleet(), known, _visits(case), chosen=None if joint else (name,))
+    setup = engine.Setup.of(fleet(), known, _visits(case), chosen=None if joint else (name,), indicators=_listed(case))
     desk = triage.Desk.of(setup.fleet)
     state = engine.State.begin(setup)
     rows = tables(r for r in case.rows if r.source not in case.missing)
@@ -69,6 +70,10 @@ def fleet() -> Fleet:
             "terminal": [{"id": t, "callers": ["AtmApplication.exe"], "site": site} for t in (TERMINAL, *NEIGHBOURS)],
         }
     )
+
+
+def _listed(case: Case) -> list[Indicator]:
+    return [Indicator.model_validate({"kind": k, "value": v}) for k, v in case.indicators]
 
 
 def _visits(case: Case) -> pl.DataFrame:

@@ -1,5 +1,7 @@
 """`jackstop detections`: the content: what is detected, why, and its tests."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -8,6 +10,7 @@ from rich.table import Table
 from jackstop import detections, trial
 from jackstop.cli import shared
 from jackstop.cli.shared import Format, Lang
+from jackstop.sources import knowledge
 from jackstop.sources.fleet_file import BundleError
 
 content = typer.Typer(help="What is detected: list it, explain it, test it.", no_args_is_help=True)
@@ -43,11 +46,11 @@ def listing(
 
 @content.command("show")
 def show(
-    detection: Annotated[str, typer.Argument(help="Id, such as dispense.unexplained.")],
+    detection: Annotated[str, typer.Argument(help="Id, such as dispense.unexplained, or a rule file of your own (.yml).")],
     lang: Annotated[Lang, typer.Option(help="Language.")] = Lang.en,
 ) -> None:
     """Explain one detection: why it matters, what to do first, what silences it, what it cannot see, its tests."""
-    _known(detection)
+    (detection,) = _known([detection])
     found = detections.find(detection)
     m = found.META
     say = shared.out.print
@@ -62,11 +65,13 @@ def show(
 
 
 @content.command("test")
-def test(chosen: Annotated[list[str] | None, typer.Argument(help="Ids; all by default.")] = None) -> None:
+def test(
+    chosen: Annotated[
+        list[str] | None, typer.Argument(help="Ids, or rule files of your own (.yml); all that are shipped by default.")
+    ] = None,
+) -> None:
     """Run the cases that detections carry through the whole engine; leave with 1 where one fails."""
-    names = chosen or list(detections.names())
-    for name in names:
-        _known(name)
+    names = _known(chosen or list(detections.names()))
     wrong = []
     with shared.progress("Testing detections") as tell:
         for i, name in enumerate(names):
@@ -91,6 +96,15 @@ def coverage() -> None:
         shared.out.print(f"{technique:11} {', '.join(names)}", markup=False, soft_wrap=True)
 
 
-def _known(name: str) -> None:
-    if name not in detections.names():
-        raise BundleError([f"detection {name!r} is unknown, expected one of: {', '.join(detections.names())}"])
+def _known(chosen: Sequence[str]) -> list[str]:
+    """The ids of what was named; rule files are learnt first."""
+    paths = [c for c in chosen if c.endswith(".yml")]
+    try:
+        detections.learn({p: knowledge.text(Path(p), p) for p in paths})
+    except detections.Faulty as fault:
+        raise BundleError(str(fault).splitlines()) from None
+    names = [detections.named(c) if c in paths else c for c in chosen]
+    for name in names:
+        if name not in detections.names():
+            raise BundleError([f"detection {name!r} is unknown, expected one of: {', '.join(detections.names())}"])
+    return names

@@ -28,6 +28,7 @@ class Case:
     Attributes:
         name: a sentence. rows: what the logs say. fires: whether a claim must come.
         visits: (start, end, permits) in seconds after `START`. missing: formats of streams the terminal lacks.
+        indicators: (kind, value) that advisories list.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Case:
     fires: bool
     visits: tuple[tuple[float, float, tuple[str, ...]], ...] = ()
     missing: tuple[str, ...] = ()
+    indicators: tuple[tuple[str, str], ...] = ()
 
 
 def row(table: str, at: float, source: str, **values: Any) -> Row:  # noqa: ANN401 - checked against the schema when run

@@ -4,6 +4,7 @@ One file is one detection: the document with the block, and the rules and correl
 file's name as a module's does. Source: Sigma specification 2.1; docs/rules.md.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -23,6 +24,7 @@ BLOCK = "x-jackstop"
 AGAIN = 10 * MINUTE
 """µs within which a rule that says the same of the same terminal again is not claimed again."""
 
+_STEM = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+")
 _LEVEL = {"informational": "info"}
 _SOURCE = {
     "cash": "nextware-trace",
@@ -75,20 +77,32 @@ def _told(values: str | None, fields: tuple[str, ...]) -> str:
 
 
 @cache
-def texts() -> dict[str, str]:
-    """Our rule files by name, without suffix."""
+def shipped() -> dict[str, str]:
+    """The rule files that come with jackstop, by name without suffix."""
     found = (f for f in files(__package__).iterdir() if f.name.endswith(".yml"))
     return {f.name.removesuffix(".yml"): f.read_text("utf-8") for f in sorted(found, key=lambda f: f.name)}
 
 
 @cache
 def made(stem: str) -> SigmaDetection:
-    """The detection of a rule file.
+    """The detection of a rule file that comes with jackstop.
 
     Raises:
         Faulty: the file has faults.
     """
-    return build(f"{stem}.yml", texts()[stem])
+    return build(f"{stem}.yml", shipped()[stem])
+
+
+def stem(path: str) -> str:
+    """A rule file's name without folders and suffix, from which its detection's id follows.
+
+    Raises:
+        Faulty: no id can follow from it.
+    """
+    name = path.replace("\\", "/").rsplit("/", 1)[-1].removesuffix(".yml")
+    if not _STEM.fullmatch(name):
+        raise Faulty(f"{path}: its name gives no id, expected small letters and digits with _ between, such as door_forced.yml")
+    return name
 
 
 def build(path: str, text: str) -> SigmaDetection:

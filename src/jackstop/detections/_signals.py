@@ -6,9 +6,13 @@ from dataclasses import dataclass
 import polars as pl
 
 from jackstop import rules
+from jackstop.advisories import Indicator, Matcher
 from jackstop.detections._claims import RECORD, record, with_hours
 from jackstop.detections._sigma import AGAIN, SigmaDetection
 from jackstop.model.fleet import Fleet
+
+KNOWN_BAD = "advisory"
+"""What signals of indicators have in place of a rule's id."""
 
 _SHOWN = ("rule", "terminal", "event_id", "at", "arrival", "values", "records")
 
@@ -19,30 +23,40 @@ class Signals:
 
     Attributes:
         ruleset: asked of new rows. correlations: asked of the signals kept. timed: tables whose rules ask for site hours.
-        span: µs for which signals are kept.
+        span: µs for which signals are kept. listed: what advisories list, looked for in every row.
     """
 
     ruleset: rules.RuleSet
     correlations: tuple[rules.Correlation, ...]
     timed: frozenset[str]
     span: int
+    listed: Matcher
 
     @classmethod
-    def of(cls, chosen: Iterable[SigmaDetection]) -> "Signals":
-        """The rules of some detections."""
+    def of(cls, chosen: Iterable[SigmaDetection], indicators: Iterable[Indicator] = ()) -> "Signals":
+        """The rules of some detections, and what advisories list."""
         listed = tuple(chosen)
         found = tuple(r for d in listed for r in d.rules)
         correlations = tuple(c for d in listed for c in d.correlations)
         timed = frozenset(v.table for r in found if r.when for v in r.variants)
         span = max([2 * AGAIN, *rules.keep(correlations).values()])
-        return cls(rules.RuleSet.of(found), correlations, timed, span)
+        return cls(rules.RuleSet.of(found), correlations, timed, span, Matcher.of(indicators))
 
     def take(self, kept: pl.DataFrame, rows: Mapping[str, pl.DataFrame], fleet: Fleet, before: int) -> pl.DataFrame:
         """Signals of new rows, and those kept that still matter after the watermark `before` (µs), the last one given."""
         asked = {n: with_hours(f, fleet) if n in self.timed and f.height else f for n, f in rows.items()}
         fresh = self.ruleset.match(asked)
-        both = pl.concat([kept, fresh], how="diagonal_relaxed") if fresh.height else kept
+        both = pl.concat([kept, fresh, self._known_bad(rows)], how="diagonal_relaxed")
         return both.filter(pl.max_horizontal("at", "arrival") > before - self.span) if both.height else both
+
+    def _known_bad(self, rows: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+        """Rows that hold an indicator, as signals."""
+        hits = self.listed.match(rows)
+        if not hits.height:
+            return rules.empty()
+        known = [c for c in rules.empty().columns if c in hits.columns]
+        named = hits.select(*known, rule=pl.lit(KNOWN_BAD), values=pl.format("{} {}", "kind", "value"))
+        return named.unique(["event_id", "values"], keep="first", maintain_order=True)
 
     def tell(self, kept: pl.DataFrame) -> pl.DataFrame:
         """Signals and what they make together: rule, terminal, event_id, at, arrival (µs), values (JSON), records."""

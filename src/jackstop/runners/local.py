@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from jackstop import __version__, engine, kpi
+from jackstop import __version__, detections, engine, kpi
 from jackstop.ledger.streams import Stream
 from jackstop.model.results import Report
 from jackstop.model.settings import HOUR, MINUTE, SECOND, Settings
@@ -20,7 +20,7 @@ from jackstop.runners.dossiers import dossiers, glances
 from jackstop.runners.scrapbook import Scrapbook
 from jackstop.runners.shelf import FAR, Given
 from jackstop.runners.workers import Workers
-from jackstop.sources.bundle import Bundle
+from jackstop.sources.bundle import Bundle, BundleError
 from jackstop.store.results import Results
 
 TARGET = 100_000
@@ -59,8 +59,13 @@ def investigate(bundle: Bundle, results: Results, options: Options) -> Report:
     A file whose rows turn out to be far out of order (an export sorted by terminal) is read whole in another run.
 
     Raises:
-        WorkerLost: a decoding process ended by itself. StoreError: the results cannot be written.
+        BundleError: a rule file of the bundle has faults. WorkerLost: a decoding process ended by itself.
+        StoreError: the results cannot be written.
     """
+    try:
+        detections.learn(bundle.detections)
+    except detections.Faulty as fault:
+        raise BundleError(str(fault).splitlines()) from None
     whole: frozenset[str] = frozenset()
     while True:
         results.begin()
@@ -76,7 +81,7 @@ class _Replay:
     def __init__(self, bundle: Bundle, results: Results, options: Options, whole: frozenset[str]) -> None:
         self._bundle, self._results, self._options, self._whole = bundle, results, options, whole
         streams = [Stream(f.name, f.format, f.latency, f.terminal) for f in bundle.files]
-        self._run = Run.begin(bundle.fleet, streams, bundle.visits, options.step, options.settings)
+        self._run = Run.begin(bundle.fleet, streams, bundle.visits, options.step, options.settings, bundle.indicators)
         self._book = Scrapbook()
         self._width, self._due = 10 * MINUTE, 0
         self._bytes = sum(f.size for f in bundle.files)

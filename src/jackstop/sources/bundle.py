@@ -2,17 +2,18 @@
 
 import gzip
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
 import polars as pl
 
 from jackstop import formats
+from jackstop.advisories import Indicator
 from jackstop.model.fleet import Fleet, Reading, Source, microseconds
 from jackstop.model.tables import VISITS
-from jackstop.sources import fleet_file
+from jackstop.sources import fleet_file, knowledge
 from jackstop.sources.fleet_file import BundleError
 
 __all__ = ["HEAD", "Bundle", "BundleError", "BundleFile", "load", "opened", "reading_of"]
@@ -39,20 +40,27 @@ class BundleFile:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A bundle ready to be read. `warnings`: what could not be used, one line each."""
+    """A bundle ready to be read.
+
+    Attributes:
+        root: its folder. fleet, files, visits: what it holds. warnings: what could not be used, one line each.
+        indicators: of the advisories in its folder `advisories`. detections: rule files in its folder `detections`, by path.
+    """
 
     root: Path
     fleet: Fleet
     files: tuple[BundleFile, ...]
     visits: pl.DataFrame
     warnings: tuple[str, ...]
+    indicators: tuple[Indicator, ...] = ()
+    detections: Mapping[str, str] = field(default_factory=dict)
 
 
 def load(root: Path) -> Bundle:
     """The bundle in a folder: its fleet, its visits, and the files its sources name.
 
     Raises:
-        BundleError: there is no folder, or `fleet.toml` or a source in it is wrong. A log file that is missing or
+        BundleError: there is no folder, or `fleet.toml`, an advisory or a rule in it is wrong. A log file that is missing or
             cannot be read is a warning: the rest is decided all the same.
     """
     if not root.is_dir():
@@ -66,7 +74,8 @@ def load(root: Path) -> Bundle:
     visits = _visits(root, fleet, warnings)
     if not fleet.source:
         warnings.append(f"{root / 'fleet.toml'}: no [[source]], expected at least one: nothing will be read")
-    return Bundle(root, fleet, tuple(files[n] for n in sorted(files)), visits, tuple(warnings))
+    listed, rules = knowledge.indicators(root, warnings), knowledge.rules(root)
+    return Bundle(root, fleet, tuple(files[n] for n in sorted(files)), visits, tuple(warnings), listed, rules)
 
 
 def _known_formats(root: Path, fleet: Fleet) -> None:

@@ -1,0 +1,68 @@
+"""Detections of the user's own, and what advisories list."""
+
+import pytest
+
+from jackstop import detections, trial
+from jackstop.detections import _sigma
+
+OWN = _sigma.shipped()["persist_wmi"]
+
+
+@pytest.fixture(autouse=True)
+def forget():
+    yield
+    detections.learn({})
+
+
+def changed():
+    lines = OWN.splitlines()
+    lines[1] = "id: 11111111-2222-4333-8444-555555555555"
+    return "\n".join(lines)
+
+
+def test_a_rule_file_of_ones_own_is_a_detection_like_any_other():
+    detections.learn({"detections/site_wmi.yml": changed()})
+    assert "site.wmi" in detections.names()
+    assert trial.failures("site.wmi") == []
+
+
+def test_learning_anew_forgets_what_was_learnt_before():
+    detections.learn({"site_wmi.yml": changed()})
+    detections.learn({})
+    assert "site.wmi" not in detections.names()
+
+
+def test_every_fault_of_every_file_is_told_with_its_place_and_nothing_is_learnt():
+    texts = {
+        "a/site_one.yml": changed().replace("level: medium", "level: loud"),
+        "a/persist_wmi.yml": changed(),
+        "a/Bad Name.yml": changed(),
+        "a/site_two.yml": changed(),
+    }
+    with pytest.raises(detections.Faulty) as told:
+        detections.learn(texts)
+    lines = str(told.value).splitlines()
+    assert any(line.startswith("a/site_one.yml:") and "loud" in line for line in lines)
+    assert any(line.startswith("a/persist_wmi.yml") and "there already" in line for line in lines)
+    assert any(line.startswith("a/Bad Name.yml") and "gives no id" in line for line in lines)
+    assert "site.two" not in detections.names()
+
+
+@pytest.mark.parametrize("without", ["title", "why", "first_step", "gaps", "tests"])
+def test_a_block_that_lacks_words_is_refused(without):
+    text = changed().replace(f"\n  {without}:", f"\n  x_{without}:")
+    with pytest.raises(detections.Faulty, match=without):
+        detections.learn({"site_wmi.yml": text})
+
+
+def test_a_rule_without_a_block_is_refused():
+    with pytest.raises(detections.Faulty, match="x-jackstop"):
+        detections.learn({"site_wmi.yml": changed().split("x-jackstop:")[0]})
+
+
+def test_what_a_rule_says_again_within_ten_minutes_is_claimed_once():
+    case = detections.find("persist.service").TESTS[0]
+    again = [type(r)(r.table, r.at + n, r.source, r.values) for r in case.rows for n in (0, 60, 120)]
+    assert len(trial.run("persist.service", type(case)(case.name, tuple(again), fires=True))) == 1
+    other = [type(r)(r.table, r.at, r.source, {**r.values, "data": '{"ServiceName":"other"}'}) for r in case.rows]
+    assert len(trial.run("persist.service", type(case)(case.name, (*case.rows, *other), fires=True))) == 2
