@@ -21,12 +21,15 @@ from sigma.correlations import (
     SigmaRuleReference,
 )
 from sigma.exceptions import SigmaError
+from sigma.policy import SigmaPolicy
+from sigma.policy.regex_engine import RegexEngine, RegexPattern
 from sigma.rule import SigmaRule
 
-from jackstop.rules.fault import Unsupported
+from jackstop.rules.fault import Collected, Unsupported
 from jackstop.rules.rule import MICRO, Named, Threshold
 from jackstop.rules.tree import (
     KEYWORDS,
+    NEVER,
     Exists,
     Network,
     Node,
@@ -52,11 +55,39 @@ _FLAGS = {"IGNORECASE": "i", "MULTILINE": "m", "DOTALL": "s"}
 _WILD = {t.SpecialChars.WILDCARD_MULTI: Wild.MANY, t.SpecialChars.WILDCARD_SINGLE: Wild.ONE}
 
 
+class _Quiet(RegexEngine):
+    """RE2 for what pySigma asks; an expression that RE2 refuses passes here, so that `checked` can name every one."""
+
+    def compile(self, pattern: str, flags: int = 0) -> RegexPattern:
+        """The pattern without flags (pySigma uses none where it searches), or one that never matches."""
+        try:
+            found: RegexPattern = re2.compile(pattern, _options())
+        except re2.error:
+            found = re2.compile(r"[^\s\S]", _options())
+        return found
+
+    @property
+    def error(self) -> type[Exception]:
+        """What a wrong expression would raise."""
+        return ValueError
+
+
+def _options() -> Any:  # noqa: ANN401 - re2 has no types
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = _REGEX_MEMORY
+    options.never_capture = True
+    return options
+
+
+_POLICY = SigmaPolicy(regex_engine=_Quiet())
+
+
 def parse(body: dict[str, Any]) -> tuple[SigmaRule | SigmaCorrelationRule | None, list[str]]:
     """A document as pySigma's rule, or what pySigma finds wrong with it."""
     try:
         rule: SigmaRule | SigmaCorrelationRule
-        rule = SigmaCorrelationRule.from_dict(body, True) if "correlation" in body else SigmaRule.from_dict(body, True)
+        rule = (SigmaCorrelationRule if "correlation" in body else SigmaRule).from_dict(body, True, policy=_POLICY)
     except SigmaError as fault:
         return None, [str(fault)]
     except (TypeError, ValueError, AttributeError, KeyError) as fault:
@@ -71,6 +102,7 @@ def tree(rule: SigmaRule, placeholders: Placeholders) -> Node:
         Unsupported: something that cannot be done, or a condition that is wrong.
     """
     found = []
+    collected = Collected()
     for condition in rule.detection.parsed_condition:
         try:
             parsed = condition.parsed
@@ -80,15 +112,17 @@ def tree(rule: SigmaRule, placeholders: Placeholders) -> Node:
             raise Unsupported("sigma", "condition nested too deeply", "a Sigma condition") from None
         if parsed is None:
             raise Unsupported("sigma", "condition asks nothing", "a Sigma condition")
-        found.append(_Reader(placeholders).node(parsed))
+        found.append(_Reader(placeholders, collected).node(parsed))
+    collected.check()
     return some(tuple(found))
 
 
 class _Reader:
     """pySigma's condition tree as ours."""
 
-    def __init__(self, placeholders: Placeholders) -> None:
+    def __init__(self, placeholders: Placeholders, collected: Collected) -> None:
         self._placeholders = placeholders
+        self._collected = collected
 
     def node(self, item: Any) -> Node:  # noqa: ANN401 - pySigma's union has no common type
         """One item of the tree."""
@@ -98,6 +132,13 @@ class _Reader:
             return every(tuple(self.node(a) for a in item.args))
         if isinstance(item, c.ConditionOR):
             return some(tuple(self.node(a) for a in item.args))
+        try:
+            return self._leaf(item)
+        except Unsupported as said:
+            self._collected.add(said)
+            return NEVER
+
+    def _leaf(self, item: Any) -> Node:  # noqa: ANN401 - as above
         if isinstance(item, c.ConditionFieldEqualsValueExpression):
             return self._value(item.field, item.value)
         if isinstance(item, c.ConditionValueExpression):
@@ -222,11 +263,7 @@ def compiled(regex: Regex) -> Any:  # noqa: ANN401 - re2 has no types
     Raises:
         re2.error: RE2 does not take it.
     """
-    options = re2.Options()
-    options.log_errors = False
-    options.max_mem = _REGEX_MEMORY
-    options.never_capture = True
-    return re2.compile(f"(?{regex.flags}){regex.source}" if regex.flags else regex.source, options)
+    return re2.compile(f"(?{regex.flags}){regex.source}" if regex.flags else regex.source, _options())
 
 
 def threshold(rule: SigmaCorrelationRule) -> tuple[Threshold, tuple[str, ...]]:

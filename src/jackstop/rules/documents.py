@@ -65,7 +65,7 @@ def read(path: str, text: str) -> tuple[list[Document], list[Fault]]:
             faults += wrong
             place += 1
     except yaml.YAMLError as fault:
-        faults.append(_unreadable(path, fault))
+        faults.append(_unreadable(path, fault, last=text.count("\n") + 1))
     except RecursionError:
         faults.append(Fault(path, 1, "file", f"nesting deeper than {DEEPEST}", "flatter documents"))
     finally:
@@ -135,7 +135,9 @@ class _Walk:
         return faults
 
 
-def _unreadable(path: str, fault: Exception, line: int = 1) -> Fault:
+def _unreadable(path: str, fault: Exception, line: int = 1, last: int = 1 << 30) -> Fault:
     mark = getattr(fault, "problem_mark", None)
     problem = getattr(fault, "problem", None) or str(fault)
-    return Fault(path, mark.line + 1 if mark else line, "file", f"no YAML: {str(problem)[:200]}", "a Sigma rule in YAML")
+    return Fault(
+        path, min(mark.line + 1, last) if mark else line, "file", f"no YAML: {str(problem)[:200]}", "a Sigma rule in YAML"
+    )

@@ -195,8 +195,10 @@ def _rules(
         try:
             variants = _variants(draft, sorted(keeps.get(draft.about.id, ())))
         except Unsupported as said:
-            line = draft.document.line_of_field(said.field) if said.field is not None else draft.document.line("detection")
-            faults.append(Fault(draft.document.path, line, said.kind, said.what, said.expected))
+            document = draft.document
+            for one in said.all():
+                line = document.line_of_field(one.field) if one.field is not None else document.line("detection")
+                faults.append(Fault(document.path, line, one.kind, one.what, one.expected))
             continue
         if not variants:
             faults.append(draft.fault("unsupported", "can hold nowhere", "a condition that some event can meet", "detection"))

@@ -37,20 +37,20 @@ def load(texts: Mapping[str, str], *, pipeline: Pipeline = PUBLISHED) -> Loaded:
     """Rules from the text of files by path. Nothing is skipped: a document becomes a rule or has a fault."""
     faults: list[Fault] = []
     drafts: list[Draft] = []
-    count = 0
+    starts: dict[str, tuple[int, ...]] = {}
     for path in sorted(texts):
         documents, wrong = read(path, texts[path])
         faults += wrong
-        count += len(documents) + len(wrong)
+        starts[path] = tuple(sorted({d.line() for d in documents} | {f.line for f in wrong}))
         for document in documents:
             try:
                 drafts.append(_draft(document, pipeline))
             except Unsupported as said:
-                faults.append(_fault(document, said))
+                faults += [_fault(document, s) for s in said.all()]
             except _Wrong as said:
                 faults += said.faults
     rules, correlations, wrong = link(drafts)
-    return Loaded(rules, correlations, tuple(sorted([*faults, *wrong])), count)
+    return Loaded(rules, correlations, tuple(sorted({*faults, *wrong})), starts)
 
 
 class _Wrong(Exception):

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from jackstop.model.tables import BY_NAME
-from jackstop.rules.fault import Unsupported
+from jackstop.rules.fault import Collected, Unsupported
 from jackstop.rules.sources import NOT_KEPT, SYSTEM, Place
 from jackstop.rules.tree import (
     KEYWORDS,
@@ -36,26 +36,32 @@ def at(tree: Node, place: Place) -> Node:
     Raises:
         Unsupported: a field that is no column, or not kept.
     """
-    node = _resolve(tree, place, holds=True)
+    collected = Collected()
+    node = _resolve(tree, place, collected, holds=True)
+    collected.check()
     return node if place.only is None else every((place.only, node))
 
 
-def _resolve(node: Node, place: Place, *, holds: bool) -> Node:
+def _resolve(node: Node, place: Place, collected: Collected, *, holds: bool) -> Node:
     """`holds`: whether undecided counts as not so (under an even number of nots) or as so."""
     if isinstance(node, Const):
         return node
     if isinstance(node, And):
-        return every(tuple(_resolve(a, place, holds=holds) for a in node.args))
+        return every(tuple(_resolve(a, place, collected, holds=holds) for a in node.args))
     if isinstance(node, Or):
-        return some(tuple(_resolve(a, place, holds=holds) for a in node.args))
+        return some(tuple(_resolve(a, place, collected, holds=holds) for a in node.args))
     if isinstance(node, Not):
-        return opposite(_resolve(node.arg, place, holds=not holds))
-    return _test(node, place, holds=holds)
+        return opposite(_resolve(node.arg, place, collected, holds=not holds))
+    return _test(node, place, collected, holds=holds)
 
 
-def _test(test: Test, place: Place, *, holds: bool) -> Node:
-    name = column(test.field, place)
-    other = column(test.other, place) if isinstance(test, Same) else ""
+def _test(test: Test, place: Place, collected: Collected, *, holds: bool) -> Node:
+    try:
+        name = column(test.field, place)
+        other = column(test.other, place) if isinstance(test, Same) else ""
+    except Unsupported as said:
+        collected.add(said)
+        return NEVER
     if name is None or other is None:
         return Const(not holds)
     moved = replace(test, field=name)

@@ -1,5 +1,6 @@
 """Rules as values: what they are called, what they ask, where, and what came of loading them."""
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -140,9 +141,17 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What became of rule files. `rules` and `correlations` can run; every other one is named by `faults`."""
+    """What became of rule files. `rules` and `correlations` can run; every other one is named by `faults`.
+
+    `starts`: by path, the lines at which documents begin.
+    """
 
     rules: tuple[Rule, ...]
     correlations: tuple[Correlation, ...]
     faults: tuple[Fault, ...]
-    documents: int = 0
+    starts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+    def place(self, path: str, line: int) -> tuple[str, int]:
+        """The document a line belongs to, by path and the line it begins at."""
+        starts = self.starts.get(path, ())
+        return path, starts[max(bisect_right(starts, line) - 1, 0)] if starts else 1
