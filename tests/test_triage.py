@@ -153,3 +153,16 @@ def test_a_host_that_is_silent_at_many_machines_is_told_once_and_pages_nobody():
     (wide,) = [a for a in triage.alerts(folded(dark), "USD") if len(a.terminals) > 1]
     assert wide.severity == "medium"
     assert wide.terminals == ("A", "B", "C", "D")
+
+
+def test_devices_that_a_start_lists_are_no_sign_and_one_plugged_later_is():
+    boot = finding("boot.unexpected", "A", HOUR)
+    door = finding("supervisor.unannounced", "A", 3 * HOUR)
+    assert not chains(folded([boot, finding("device.usb-new", "A", HOUR + 9 * SECOND), door]))
+    assert chains(folded([boot, finding("device.usb-new", "A", 2 * HOUR), door]))
+    nightly = [
+        f
+        for i, t in enumerate("ABCD")
+        for f in (finding("boot.unexpected", t, HOUR + i), finding("device.usb-new", t, HOUR + 9 + i, "medium", "PIN pad"))
+    ]
+    assert not [a for a in triage.alerts(folded(sorted(nightly, key=lambda f: f.decided_at)), "USD") if len(a.terminals) > 1]

@@ -123,6 +123,7 @@ def advance(setup: Setup, state: State, tables: Tables, watermark: int) -> tuple
         setup.fleet,
         setup.settings,
         setup.signals.tell(signals),
+        settled.drains,
     )
     findings = _findings(setup, view, before, watermark)
     given = _verdicts(settled, before, watermark)

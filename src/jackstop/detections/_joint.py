@@ -11,10 +11,13 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from jackstop.model.results import Finding
-from jackstop.model.settings import HOUR
+from jackstop.model.settings import HOUR, MINUTE
 
 REACH = 24 * HOUR
 """µs for which findings are remembered."""
+
+STARTING = 5 * MINUTE
+"""µs after a start in which Windows lists the devices it has always had as if they were new."""
 
 
 class Joint(Protocol):
@@ -29,7 +32,9 @@ class Joint(Protocol):
 
 @dataclass(slots=True)
 class Past:
-    """Findings of the last `REACH` by what they are looked up by; those visits bear on are left out.
+    """Findings of the last `REACH` by what they are looked up by.
+
+    Those that visits bear on, and devices that a start of the machine lists, are signs of nothing.
 
     Attributes:
         stage: the stage of a detection (id → word of `vocabulary.STAGE` or empty).
@@ -47,17 +52,19 @@ class Past:
     def add(self, finding: Finding, *, paged: bool, joint: bool) -> None:
         """Remember a finding. `paged`: it made its terminal's alert a paging one. `joint`: it came from `join`."""
         self._sweep(finding.decided_at)
-        if joint or finding.visits:
-            self.kinds[finding.detection].append(finding)
-            if paged:
-                self.paging.append(finding)
-            return
-        if self.stage(finding.detection):
+        if self.stage(finding.detection) and not (joint or finding.visits or self.started(finding)):
             self.staged[finding.terminal].append(finding)
             self.things[finding.detection, said(finding)].append(finding)
         self.kinds[finding.detection].append(finding)
         if paged:
             self.paging.append(finding)
+
+    def started(self, finding: Finding) -> bool:
+        """Whether a finding is of a device and its machine had just started with no visit."""
+        if not finding.detection.startswith("device.usb"):
+            return False
+        boots = (f for f in self.kinds.get("boot.unexpected", ()) if f.terminal == finding.terminal)
+        return any(0 <= finding.time - f.time <= STARTING for f in boots)
 
     def _sweep(self, now: int) -> None:
         """Forget what is out of reach, now and then."""

@@ -46,8 +46,8 @@ def join(new: Finding, past: Past) -> Iterable[Finding]:
     if past.paging and past.paging[-1].id == new.id:
         yield from _tell(new, past, recent(past.paging, new.decided_at, WITHIN), PAGES, "critical", "pages within the hour")
     names_a_thing = (past.stage(new.detection) in THINGS or new.detection.startswith("access.")) and not _common(new)
-    if names_a_thing and said(new) and not new.visits:
-        alike = recent(past.things.get((new.detection, said(new)), ()), new.decided_at)
+    alike = recent(past.things.get((new.detection, said(new)), ()), new.decided_at)
+    if names_a_thing and said(new) and new in alike:
         yield from _tell(new, past, alike, MACHINES, "high", f"{new.detection}: {said(new)}")
 
 

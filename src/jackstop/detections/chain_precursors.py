@@ -25,8 +25,8 @@ META = Detection(
     level="high",
     needs=(),
     attack=("T1200", "T1562", "T1685"),
-    gaps="Two signs of the same stage do not page; a stage whose source is missing is not seen; work that no visit announces "
-    "looks the same.",
+    gaps="Two signs of the same stage do not page; a stage whose source is missing is not seen; a device plugged while the "
+    "machine was off is taken for one that was always there; work that no visit announces looks the same.",
 )
 FLEETWIDE = False
 AGAIN = 2 * HOUR
@@ -41,7 +41,7 @@ def detect(_: View) -> pl.DataFrame:
 def join(new: Finding, past: Past) -> Iterable[Finding]:
     """High when a second stage is seen, and again with each stage that is added."""
     stage = past.stage(new.detection)
-    if not stage or new.visits:
+    if not stage or new not in past.staged.get(new.terminal, ()):
         return
     signs = recent(past.staged.get(new.terminal, ()), new.decided_at)
     by_stage = {past.stage(f.detection): f for f in reversed(signs)}  # the first sign of each

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from jackstop.ledger import authorisations, balances, episodes, presence, reconcile, reversals, verdicts
+from jackstop.ledger import authorisations, balances, episodes, outflow, presence, reconcile, reversals, verdicts
 from jackstop.ledger.intake import Frames
 from jackstop.model.settings import Settings
 from jackstop.model.tables import ALL
@@ -32,6 +32,7 @@ class Book:
         life: signs of life of the host feeds. host_since: terminal, since: first row of view `host`.
         groups: terminal, group: the host feed each terminal's messages come by.
         last, residue: counters and what they leave unexplained. losses: falls found, for as long as `recall`.
+        outflow: what left hour by hour.
     """
 
     pool: Frames
@@ -44,6 +45,7 @@ class Book:
     last: pl.DataFrame
     residue: pl.DataFrame
     losses: pl.DataFrame
+    outflow: outflow.Outflow
 
     @classmethod
     def empty(cls) -> "Book":
@@ -63,6 +65,7 @@ class Book:
             of(balances.LAST),
             of(balances.RESIDUE),
             pl.DataFrame(),
+            outflow.Outflow.empty(),
         )
 
 
@@ -85,6 +88,7 @@ class Settled:
         movements: judged episodes of the window (all; `decided` says when each verdict holds).
         idle: approvals for which no cash moved. losses: falls of counters nothing explains.
         undone: reversals that took back what the customer kept.
+        drains: hours in which far more left than is usual (see `outflow`).
         rows: the tables' rows within their look-back, those of this step included.
     """
 
@@ -93,6 +97,7 @@ class Settled:
     losses: pl.DataFrame
     undone: pl.DataFrame
     rows: Frames
+    drains: pl.DataFrame
 
 
 def settle(book: Book, rows: Frames, terms: Terms, before: int, watermark: int) -> tuple[Book, Settled]:
@@ -109,7 +114,7 @@ def settle(book: Book, rows: Frames, terms: Terms, before: int, watermark: int) 
     book = _balance(book, judged, idle, terms, before, watermark)
     undone = reversals.held_against(host.filter(pl.col("activity").is_in(["reversal", "partial"])), book.settled)
     paying = idle.filter(pl.col("terminal").is_in(cash["terminal"].unique().implode()))
-    settled = Settled(judged, paying, book.losses, undone, book.pool)
+    settled = Settled(judged, paying, book.losses, undone, book.pool, book.outflow.drains)
     return _prune(book, walked, terms.settings, watermark), settled
 
 
@@ -203,6 +208,7 @@ def _balance(book: Book, judged: pl.DataFrame, idle: pl.DataFrame, terms: Terms,
     fallen, last = balances.falls(units.filter(span), book.last, terms.history)
     operator = book.pool.get("operator", _blank("operator"))
     fallen = balances.excuse(fallen, balances.permitted(terms.visits, operator, terms.settings))
+    flow = outflow.note(book.outflow, fallen, lag, watermark, terms.settings.recall)
     shifted = (pl.col("at") - balances.EARLIER).is_between(start, end, closed="right")
     picks = pl.concat(
         [
@@ -213,7 +219,7 @@ def _balance(book: Book, judged: pl.DataFrame, idle: pl.DataFrame, terms: Terms,
     missing, residue = balances.losses(fallen, picks, book.residue)
     found = missing.with_columns(decided=pl.max_horizontal(pl.col("at") + lag, "arrival"))
     losses = pl.concat([book.losses, found], how="diagonal_relaxed") if book.losses.width else found
-    return replace(book, last=last, residue=residue, losses=losses)
+    return replace(book, last=last, residue=residue, losses=losses, outflow=flow)
 
 
 def _prune(book: Book, walked: pl.DataFrame, settings: Settings, watermark: int) -> Book:

@@ -12,6 +12,8 @@ FRAMEWORKS = "Microsoft-Windows-DriverFrameworks-UserMode"
 DISK_DRIVES = "{4d36e967-e325-11ce-bfc1-08002be10318}"
 KEYBOARDS = "{4d36e96b-e325-11ce-bfc1-08002be10318}"
 
+INPUT_DEVICES = "{745a17a0-74d3-11d0-b6fe-00a0c90f57da}"
+
 
 def stick(m: Machine, time: int, serial: str) -> int:
     """A USB stick is plugged: a device (6416), its driver (2003), its disk (1006); gives the time it can be used (µs)."""
@@ -25,6 +27,11 @@ def stick(m: Machine, time: int, serial: str) -> int:
 def keyboard(m: Machine, time: int) -> None:
     """A USB keyboard is plugged."""
     _device(m, time, "USB\\VID_046D&PID_C31C\\6&2a9f&0&2", "USB Input Device", "Keyboard", KEYBOARDS)
+
+
+def listed(m: Machine, time: int) -> None:
+    """At every start Windows lists the devices that have always been there (6416): here the PIN pad."""
+    _device(m, time, "USB\\VID_0ABC&PID_0102\\5&1c3f&0&1", "USB Input Device", "HIDClass", INPUT_DEVICES)
 
 
 def _device(m: Machine, time: int, device: str, description: str, kind: str, identity: str) -> None:

@@ -62,6 +62,7 @@ def restart(m: Machine, time: int, *, clean: bool = True, dark: int = 2 * MINUTE
     """The machine goes down and comes up again; gives the time it is in service."""
     moves.shut_down(m, time, clean=clean)
     moves.start_up(m, time + dark, serial)
+    pc.listed(m, time + dark + 8 * SECOND)
     if not clean:
         pc.dirty(m, time + dark + 4 * SECOND)
     return time + dark + 80 * SECOND
