@@ -33,10 +33,16 @@ class Run:
 
     @classmethod
     def begin(
-        cls, fleet: Fleet, streams: Iterable[Stream], visits: pl.DataFrame, step: int, settings: Settings | None = None
+        cls,
+        fleet: Fleet,
+        streams: Iterable[Stream],
+        visits: pl.DataFrame,
+        step: int,
+        settings: Settings | None = None,
+        chosen: Iterable[str] | None = None,
     ) -> "Run":
-        """A run before its first row."""
-        setup = engine.Setup.of(fleet, streams, visits, settings)
+        """A run before its first row; all detections unless some are chosen."""
+        setup = engine.Setup.of(fleet, streams, visits, settings, chosen)
         return cls(setup, engine.State.begin(setup), triage.Desk.of(fleet), step)
 
     def advance(self, tables: Tables, watermark: int) -> engine.Output:
