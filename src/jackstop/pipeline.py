@@ -40,10 +40,11 @@ class Run:
         visits: pl.DataFrame,
         step: int,
         settings: Settings | None = None,
+        chosen: Iterable[str] | None = None,
         indicators: Iterable[Indicator] = (),
     ) -> "Run":
-        """A run before its first row; `indicators` of advisories are looked for in every row."""
-        setup = engine.Setup.of(fleet, streams, visits, settings, indicators=indicators)
+        """A run before its first row: all detections unless some are chosen; `indicators` are looked for in every row."""
+        setup = engine.Setup.of(fleet, streams, visits, settings, chosen, indicators)
         return cls(setup, engine.State.begin(setup), triage.Desk.of(fleet), step)
 
     def advance(self, tables: Tables, watermark: int) -> engine.Output:

@@ -8,6 +8,8 @@ import typer
 from rich.table import Table
 
 from jackstop import evaluate as evaluation
+from jackstop import scorecard
+from jackstop.cli import _scores as scores
 from jackstop.cli import shared
 from jackstop.cli.shared import Format
 from jackstop.runners import local
@@ -23,6 +25,7 @@ def add(app: typer.Typer) -> None:
 def evaluate(
     bundle: Annotated[Path, typer.Argument(help="A simulated bundle, with truth.jsonl.")],
     form: Annotated[Format, typer.Option("--format", help="What goes to stdout.")] = Format.text,
+    before: Annotated[Path | None, typer.Option(help="An earlier result (--format json) to compare with.")] = None,
     jobs: Annotated[int | None, typer.Option(min=1, max=64, help="Decoding processes; one per processor by default.")] = None,
 ) -> None:
     """Investigate a simulated bundle and hold the result against its truth.
@@ -30,6 +33,7 @@ def evaluate(
     Prints precision, recall, time to alert, loss before alert and false alarms per terminal-day. Leaves with 1 where an
     attack was missed, something quiet paged, or under 99.9 % of legitimate withdrawals were explained.
     """
+    earlier = shared.read_json(before) if before is not None else None
     told = evaluation.stories(bundle)
     loaded = bundles.load(bundle)
     shared.warn(loaded.warnings)
@@ -41,10 +45,14 @@ def evaluate(
             score = evaluation.score(told, evaluation.withdrawals(bundle), report, results)
         finally:
             results.close()
+    card = scorecard.of(score, told, [d.alert for d in report.dossiers])
     if form is Format.json:
-        shared.say_json(score.as_json())
+        shared.say_json({**score.as_json(), "scorecard": card.as_json()})
     else:
         _show(score)
+        scores.show(card)
+        if earlier is not None:
+            scores.compare(card, earlier)
     if not _holds(score):
         raise typer.Exit(1)
 

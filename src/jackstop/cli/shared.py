@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import typer
 from rich.console import Console
@@ -19,7 +20,7 @@ from jackstop.model.fleet import microseconds
 from jackstop.model.results import Report, at_least
 from jackstop.report import html, outputs
 from jackstop.runners import local
-from jackstop.sources.bundle import Bundle
+from jackstop.sources.bundle import Bundle, BundleError
 from jackstop.store.results import Results
 
 out = Console(highlight=False)
@@ -170,6 +171,18 @@ def leave(report: Report, fail_on: Level) -> None:
     """
     if any(at_least(d.alert.severity, fail_on.value) for d in report.dossiers):
         raise typer.Exit(1)
+
+
+def read_json(path: Path) -> Any:  # noqa: ANN401 - whatever the document holds
+    """A JSON document of an earlier run.
+
+    Raises:
+        BundleError: it cannot be read, or is no JSON.
+    """
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as fault:
+        raise BundleError([f"{path}: {getattr(fault, 'strerror', None) or fault}, expected JSON of an earlier run"]) from None
 
 
 def say_json(value: object) -> None:

@@ -39,6 +39,7 @@ class Options:
     Attributes:
         step: µs to whose multiples `raised_at` of alerts is rounded up. until: µs UTC after which nothing is known.
         jobs: decoding processes; None is one per processor. progress: called with bytes read and bytes in all.
+        detections: ids of those that run; None is all. notice: called with what each step gave and its watermark (µs).
     """
 
     step: int = SECOND
@@ -46,6 +47,8 @@ class Options:
     jobs: int | None = None
     progress: Progress | None = None
     settings: Settings = field(default_factory=Settings)
+    detections: tuple[str, ...] | None = None
+    notice: Callable[[engine.Output, int], None] | None = None
 
 
 class _Disordered(Exception):
@@ -81,7 +84,8 @@ class _Replay:
     def __init__(self, bundle: Bundle, results: Results, options: Options, whole: frozenset[str]) -> None:
         self._bundle, self._results, self._options, self._whole = bundle, results, options, whole
         streams = [Stream(f.name, f.format, f.latency, f.terminal) for f in bundle.files]
-        self._run = Run.begin(bundle.fleet, streams, bundle.visits, options.step, options.settings, bundle.indicators)
+        known = (options.settings, options.detections, bundle.indicators)
+        self._run = Run.begin(bundle.fleet, streams, bundle.visits, options.step, *known)
         self._book = Scrapbook()
         self._width, self._due = 10 * MINUTE, 0
         self._bytes = sum(f.size for f in bundle.files)
@@ -140,6 +144,8 @@ class _Replay:
         self._results.put(output.verdicts)
         self._results.add_hours(kpi.count(output.rows, self._bundle.fleet, self._bundle.visits))
         self._book.note(output.rows, self._run.desk, self._run.state.watermark)
+        if self._options.notice is not None:
+            self._options.notice(output, self._run.state.watermark)
         host = output.rows.get("host")
         if host is not None and host.height:
             self._host_end = max(self._host_end, int(host["at"].max()))  # type: ignore[arg-type]
