@@ -117,13 +117,13 @@ class _Collector:
         self.signals = self.signals or Signals.of([self.rule])
         self.kept = self.signals.take(self.kept, output.rows, self.bundle.fleet, self.before)
         fresh = pl.col("decided").is_between(self.before, watermark, closed="right")
-        claimed = self.rule.detect(self._view()).filter(fresh)
+        claimed = self.rule.detect(self._view(self.signals.tell(self.kept))).filter(fresh)
         self.fires += [_of_claim(row) for row in claimed.iter_rows(named=True)]
         self.before = watermark
 
-    def _view(self) -> View:
+    def _view(self, told: pl.DataFrame) -> View:
         nothing = pl.DataFrame()
-        return View({}, nothing, nothing, nothing, nothing, nothing, self.bundle.visits, self.bundle.fleet, Settings(), self.kept)
+        return View({}, nothing, nothing, nothing, nothing, nothing, self.bundle.visits, self.bundle.fleet, Settings(), told)
 
 
 def _of_finding(finding: Finding) -> Fire:
