@@ -27,7 +27,7 @@ LOOKAHEAD = RULE.replace("1111-4111", "2222-4111").replace("name: odd", "name: a
 
 def run(*words):
     command = [sys.executable, "-m", "jackstop", "detections", "test", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
 
 
 @pytest.fixture
@@ -47,16 +47,11 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_it_says_what_runs_and_names_what_does_not(folder):
-    done = run("--sigma", folder / "rules")
+def test_it_says_what_runs_what_does_not_and_what_is_found_with_the_author(folder):
+    done = run("--sigma", folder / "rules", "--on", folder / "beat.json")
     assert done.returncode == 0, done.stderr
     assert "4 rules; 3 valid and of a log source known here; 2 of those run (66.7%)" in done.stdout
     assert "(?=x)" in done.stdout
-
-
-def test_hits_are_told_by_rule_with_its_author(folder):
-    done = run("--sigma", folder / "rules", "--on", folder / "beat.json")
-    assert done.returncode == 0, done.stderr
     assert "3 Windows events in 1 files; 3 hits of 2 rules" in done.stdout
     assert "Ann Author" in done.stdout
 

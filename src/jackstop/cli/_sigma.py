@@ -125,9 +125,7 @@ def _document(said: Report, found: _Found, files: Sequence[Path]) -> dict[str, o
         }
         for rule, by_file in sorted(found.hits.items(), key=lambda h: (-sum(h[1].values()), h[0]))
     ]
-    faults = [
-        {"path": f.path, "line": f.line, "kind": f.kind, "what": f.what, "expected": f.expected} for f in said.loaded.faults
-    ]
+    faults = [asdict(f) for f in said.loaded.faults]
     return {
         "documents": said.documents,
         "known": said.valid,
@@ -144,7 +142,7 @@ def _document(said: Report, found: _Found, files: Sequence[Path]) -> dict[str, o
 def _say(said: Report, found: _Found, files: Sequence[Path]) -> None:
     say = shared.out.print
     known = f"{said.documents:,} rules; {said.valid:,} valid and of a log source known here"
-    say(f"{known}; {said.running:,} of those run ({said.share:.1%})")
+    say(f"{known}; {said.running:,} of those run ({said.share:.1%})", soft_wrap=True)
     for kind, count in said.kinds.items():
         say(f"  {count:5,}  {MEANING[kind]}", markup=False)
     named = [r for r in said.reasons if r[0] != "source"]

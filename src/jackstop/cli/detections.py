@@ -70,8 +70,7 @@ def test(
         list[str] | None, typer.Argument(help="Ids, or rule files of your own (.yml); all that are shipped by default.")
     ] = None,
     sigma: Annotated[
-        Path | None,
-        typer.Option(help="Instead: how much of this folder of published Sigma rules runs.", exists=True, file_okay=False),
+        Path | None, typer.Option(exists=True, file_okay=False, help="Instead: how much of a folder of Sigma rules runs.")
     ] = None,
     on: Annotated[list[Path] | None, typer.Option(help="With --sigma: a log file to find those rules' hits in.")] = None,
     form: Annotated[Format, typer.Option("--format", help="With --sigma: shape of the output.")] = Format.text,
