@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from jackstop import detections, trial
-from jackstop.cli import shared
+from jackstop.cli import _sigma, shared
 from jackstop.cli.shared import Format, Lang
 from jackstop.sources import knowledge
 from jackstop.sources.fleet_file import BundleError
@@ -69,8 +69,16 @@ def test(
     chosen: Annotated[
         list[str] | None, typer.Argument(help="Ids, or rule files of your own (.yml); all that are shipped by default.")
     ] = None,
+    sigma: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="Instead: how much of a folder of Sigma rules runs.")
+    ] = None,
+    on: Annotated[list[Path] | None, typer.Option(help="With --sigma: a log file to find those rules' hits in.")] = None,
+    form: Annotated[Format, typer.Option("--format", help="With --sigma: shape of the output.")] = Format.text,
 ) -> None:
     """Run the cases that detections carry through the whole engine; leave with 1 where one fails."""
+    if sigma is not None:
+        _sigma.test(sigma, on or [], form)
+        return
     names = _known(chosen or list(detections.names()))
     wrong = []
     with shared.progress("Testing detections") as tell:

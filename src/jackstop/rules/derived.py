@@ -1,7 +1,8 @@
 """Fields that an event says in another form than rules ask for: `=word` in a place's names, as expressions over its data.
 
 Facts: Microsoft's documentation of the audit events 4688, 4689, 4657, 4663 and 5156 (mandatory labels, `%%` words of
-operations, types and directions, kernel paths of the registry, hexadecimal process ids); Sysmon's forms of the same.
+operations, types and directions, kernel paths of the registry and of volumes, hexadecimal process ids); Sysmon's forms of
+the same. Which letter a volume has is not in an event: it counts as `C:`.
 """
 
 from dataclasses import dataclass
@@ -73,6 +74,7 @@ ALL: dict[str, Derived] = {
         ("MandatoryLabel",), pl.col("MandatoryLabel").replace_strict(_INTEGRITY, default=pl.col("MandatoryLabel"))
     ),
     "protocol": Derived(("Protocol",), pl.col("Protocol").replace_strict(_PROTOCOL, default=pl.col("Protocol"))),
+    "application": Derived(("Application",), pl.col("Application").str.replace(r"(?i)^\\device\\harddiskvolume\d+", "C:")),
     "initiated": Derived(("Direction",), pl.col("Direction").replace_strict(_DIRECTION, default=None)),
     "NewProcessId": _hexadecimal("NewProcessId"),
     "ProcessId": _hexadecimal("ProcessId"),

@@ -80,7 +80,7 @@ _REGISTRY: Names = {
     "ProcessId": ("=ProcessId",),
 }
 _CONNECTED: Names = {
-    "Image": ("Application",),
+    "Image": ("=application",),
     "SourceIp": ("SourceAddress",),
     "SourcePort": ("SourcePort",),
     "DestinationIp": ("DestAddress",),
