@@ -91,6 +91,8 @@ def test_the_truth_agrees(night):
     assert (score["precision"], score["recall"], score["false_alarms"]) == (1, 1, [])
     (story,) = (s for s in score["stories"] if s["attack"])
     assert story["judged"] == story["movements"] > 0
+    assert score["pages_before_first_note"] == int(story["early"])
+    assert story["early"] == (story["to_alert_s"] < 0)
 
 
 def test_the_same_bundle_is_answered_from_the_store_and_a_report_is_rebuilt(night):
