@@ -1,13 +1,18 @@
 """Rules as queries of other systems: those that can go, and those that must not."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from sigma.processing.conditions import LogsourceCondition
+from sigma.processing.pipeline import ProcessingItem, ProcessingPipeline
+from sigma.processing.transformations import AddConditionTransformation
 
 from jackstop import export
 from jackstop.detections import _sigma
-from jackstop.export import TARGETS, Query, Refused
+from jackstop.export import TARGETS, Query, Refused, Target
 
 RULE = """
 title: A service
@@ -43,12 +48,22 @@ ABSENT = (
 )
 
 
-@pytest.fixture(params=TARGETS)
-def target(request) -> str:
-    """A target whose backend is here."""
+@pytest.fixture(params=["plain", *TARGETS])
+def target(request, monkeypatch) -> str:
+    """A target whose backend is here; `plain` is pySigma's own backend for tests, which always is."""
+    if request.param == "plain":
+        made = Target(("sigma.backends.test", "TextQueryTestBackend"), ((__name__, "naming"),), "txt", "has none", True, "")
+        monkeypatch.setitem(export.TARGETS, "plain", made)
+        return "plain"
     pytest.importorskip(TARGETS[request.param].backend[0])
     pytest.importorskip("sigma.pipelines.windows")
     return request.param
+
+
+def naming() -> ProcessingPipeline:
+    """What a real target's pipeline does with the one log source of these tests."""
+    system = AddConditionTransformation({"Channel": "System"})
+    return ProcessingPipeline(items=[ProcessingItem(system, rule_conditions=[LogsourceCondition(service="system")])])
 
 
 def one(text: str, target: str, **options: bool) -> Query | Refused:
@@ -120,15 +135,41 @@ def test_kusto_asks_the_table_of_windows_events():
 
 
 def test_each_of_our_rules_is_a_query_or_a_reason_and_none_is_lost(target):
-    queries, refused = export.export(_sigma.texts(), target, folded=True)
-    assert sorted([q.rule for q in queries] + [r.rule for r in refused]) == sorted(_sigma.texts())
-    assert len(queries) >= 10
+    queries, refused = export.export(_sigma.shipped(), target, folded=True)
+    assert sorted([q.rule for q in queries] + [r.rule for r in refused]) == sorted(_sigma.shipped())
+    assert len(queries) >= (3 if target == "plain" else 10)
     assert all(len(r.reason) > 10 for r in refused)
 
 
 def test_an_unknown_target_is_told_with_those_there_are():
     with pytest.raises(LookupError, match="splunk, elasticsearch, opensearch, kusto"):
         export.export({}, "nope")
+
+
+def test_another_interpreter_is_asked_and_one_without_backends_says_so(tmp_path: Path):
+    asked = json.dumps({"texts": {"a": RULE, "b": COUNT}, "target": "splunk", "folded": False})
+    done = subprocess.run([sys.executable, "-I", export.__file__], input=asked, capture_output=True, text=True, check=False)
+    if done.returncode == 2:
+        assert "pysigma-backend-splunk is not installed" in done.stderr
+    else:
+        told = json.loads(done.stdout)
+        assert [q["rule"] for q in told["queries"]] == ["a"]
+        assert [r["rule"] for r in told["refused"]] == ["b"]
+
+
+@pytest.mark.parametrize(
+    "words", [("--to", "nope"), ("--to", "splunk", "--with", "/no/such/python"), ("--to", "splunk", "--with", "/bin/false")]
+)
+def test_the_command_tells_what_is_wrong_in_one_line(tmp_path: Path, words):
+    done = subprocess.run(
+        [sys.executable, "-m", "jackstop", "detections", "export", "--out", "o", *words],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "expected" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_the_command_writes_a_file_a_rule_and_a_list_of_both(tmp_path: Path, target):

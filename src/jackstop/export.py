@@ -5,13 +5,17 @@ correlations (targets cut time into fixed buckets, and an attack over an edge is
 `absence` and `schedule` of our own block, log sources a target does not tell apart, and texts a target compares by the case of
 letters, for Sigma does not. What remains is listed as a difference: visits silence a rule here and nowhere else.
 
-The backends come with the extra `jackstop[siem]`.
+pySigma's backends hold on to pySigma 1, and reading rules needs pySigma 2, so the two cannot live in one environment. This
+module imports nothing of jackstop and is a program of its own: run by another interpreter, which has `requirements/siem.in`,
+it reads a request (JSON) from stdin and writes the answer to stdout.
 """
 
 import importlib
+import json
 import re
+import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import yaml
@@ -81,7 +85,7 @@ TARGETS: Mapping[str, Target] = {
     ),
     "kusto": Target(
         ("sigma.backends.kusto", "KustoBackend"),
-        (("sigma.pipelines.windows", "windows_logsource_pipeline"), ("jackstop.export", "windows_event_table")),
+        (("sigma.pipelines.windows", "windows_logsource_pipeline"), ("", "windows_event_table")),
         "kql",
         "has no correlations in pySigma",
         True,
@@ -177,14 +181,14 @@ def _backend(target: Target) -> Any:  # noqa: ANN401 - backends have no common t
         found = [_get(*p) for p in target.pipelines]
         backend = _get(*target.backend)
     except ImportError:
-        raise NotInstalled(f"{target.package} is not installed, expected the extra: pip install 'jackstop[siem]'") from None
+        raise NotInstalled(f"{target.package} is not installed, expected an interpreter that has requirements/siem.in") from None
     pipelines: list[ProcessingPipeline] = [made() for made in found]
     resolver = ProcessingPipelineResolver({str(i): p for i, p in enumerate(pipelines)})
     return backend(resolver.resolve(list(resolver.pipelines)))
 
 
 def _get(module: str, name: str) -> Any:  # noqa: ANN401 - as above
-    return getattr(importlib.import_module(module), name)
+    return getattr(importlib.import_module(module), name) if module else globals()[name]
 
 
 def _one(rule: str, text: str, target: Target, backend: Any, *, folded: bool) -> Query | Refused:  # noqa: ANN401 - as above
@@ -278,3 +282,19 @@ def _differences(said: Mapping[str, Any]) -> tuple[str, ...]:
     silenced: Iterable[str] = said.get("silenced_by") or ()
     words = ", ".join(str(w) for w in silenced)
     return (f"jackstop stays silent during visits that permit {words}; this query does not know visits",) if words else ()
+
+
+def main() -> int:
+    """Answer one request: `{"texts": …, "target": …, "folded": …}` on stdin; 2 where the backend is not here."""
+    asked = json.load(sys.stdin)
+    try:
+        queries, refused = export(asked["texts"], asked["target"], folded=asked["folded"])
+    except NotInstalled as fault:
+        sys.stderr.write(f"{fault}\n")
+        return 2
+    sys.stdout.write(json.dumps({"queries": [asdict(q) for q in queries], "refused": [asdict(r) for r in refused]}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

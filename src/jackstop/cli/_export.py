@@ -1,6 +1,7 @@
 """`jackstop detections export`: our Sigma rules as queries of another system."""
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +15,8 @@ from jackstop.export import NotInstalled, Query, Refused
 from jackstop.report.plain import line
 from jackstop.sources.fleet_file import BundleError
 
+_PATIENCE = 600
+"""Seconds a conversion may take."""
 _CODE = "reconciles movements, counters or several sources in code, which no query can"
 
 
@@ -21,18 +24,25 @@ def command(
     to: Annotated[str, typer.Option(help=f"The system: {', '.join(export.TARGETS)}.")],
     out: Annotated[Path, typer.Option(help="A folder to write to.")],
     rules: Annotated[list[Path] | None, typer.Option(help="Rule files of yours instead of ours.")] = None,
+    python: Annotated[
+        Path | None,
+        typer.Option("--with", help="The Python of an environment that has requirements/siem.in; this one by default."),
+    ] = None,
     folded: Annotated[bool, typer.Option("--folded", help="The index folds letters to one case (a normalizer).")] = False,
 ) -> None:
     """Write our Sigma rules as queries of another system, one file a rule, and say which it cannot express, and why.
 
-    A rule the system cannot honour is left out, never bent. Needs the extra: pip install 'jackstop[siem]'.
+    A rule the system cannot honour is left out, never bent. pySigma's backends need an environment of their own:
+    python3 -m venv siem && siem/bin/pip install -r requirements/siem.in
 
-    Example: jackstop detections export --to splunk --out ./splunk
+    Example: jackstop detections export --to splunk --with siem/bin/python --out ./splunk
     """
+    if to not in export.TARGETS:
+        raise BundleError([f"--to {to!r} is unknown, expected one of: {', '.join(export.TARGETS)}"])
     try:
-        queries, refused = export.export(_texts(rules), to, folded=folded)
-    except (LookupError, NotInstalled) as fault:
-        raise BundleError([f"--to: {fault}"]) from None
+        queries, refused = _asked(_texts(rules), to, folded=folded, python=python)
+    except NotInstalled as fault:
+        raise BundleError([f"--with: {fault}"]) from None
     if not rules:
         refused += [Refused(n, _CODE) for n in detections.names() if not isinstance(detections.find(n), SigmaDetection)]
     suffix = export.TARGETS[to].suffix
@@ -44,11 +54,34 @@ def command(
     _say(queries, refused, out)
 
 
+def _asked(texts: dict[str, str], to: str, *, folded: bool, python: Path | None) -> tuple[list[Query], list[Refused]]:
+    """The answer of this interpreter, or of another that has the backends.
+
+    Raises:
+        NotInstalled: the interpreter cannot be run, or has no backends.
+    """
+    if python is None:
+        return export.export(texts, to, folded=folded)
+    request = json.dumps({"texts": texts, "target": to, "folded": folded})
+    try:
+        done = subprocess.run(  # noqa: S603 - the interpreter the user names, on our own file
+            [python, "-I", str(export.__file__)], input=request, capture_output=True, text=True, timeout=_PATIENCE, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as fault:
+        raise NotInstalled(f"{python}: {fault}, expected a Python interpreter") from None
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or ["it ended by itself"])[-1]
+        raise NotInstalled(f"{python}: {said}, expected an environment that has requirements/siem.in")
+    told = json.loads(done.stdout)
+    queries = [Query(**{**q, "differences": tuple(q["differences"])}) for q in told["queries"]]
+    return queries, [Refused(**r) for r in told["refused"]]
+
+
 def _texts(rules: list[Path] | None) -> dict[str, str]:
     """Rule files by id: ours by the detection's, others by their name."""
     if not rules:
         known = {n.replace(".", "_").replace("-", "_"): n for n in detections.names()}
-        return {known[stem]: text for stem, text in _sigma.texts().items()}
+        return {known[stem]: text for stem, text in _sigma.shipped().items()}
     found = {}
     for path in rules:
         try:
