@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from jackstop import detections, trial
-from jackstop.cli import _sigma, shared
+from jackstop.cli import _export, _sigma, shared
 from jackstop.cli.shared import Format, Lang
 from jackstop.sources import knowledge
 from jackstop.sources.fleet_file import BundleError
@@ -102,6 +102,9 @@ def coverage() -> None:
             by_technique.setdefault(technique, []).append(name)
     for technique, names in sorted(by_technique.items()):
         shared.out.print(f"{technique:11} {', '.join(names)}", markup=False, soft_wrap=True)
+
+
+content.command("export")(_export.command)
 
 
 def _known(chosen: Sequence[str]) -> list[str]:
