@@ -1,9 +1,9 @@
-"""Run all benchmarks, or those named: decode, matching, export, growth."""
+"""Run all benchmarks, or those named: decode, evtx, matching, export, growth."""
 
 import importlib
 import sys
 
-NAMES = ("matching", "decode", "export", "growth")
+NAMES = ("matching", "decode", "evtx", "export", "growth")
 
 
 def main():
