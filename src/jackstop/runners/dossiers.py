@@ -1,11 +1,12 @@
 """From what a run left behind to what a report is made from: dossiers of alerts, terminals at a glance, coverage."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import polars as pl
 
 from jackstop import detections, formats
-from jackstop.model.results import SEVERITIES, Alert, CashPoint, Dossier, Glance, SourceCoverage
+from jackstop.ledger.audit import Audit
+from jackstop.model.results import SEVERITIES, Alert, CashPoint, Dossier, Glance, SourceCoverage, WindowsChannel
 from jackstop.model.settings import HOUR
 from jackstop.pipeline import Run
 from jackstop.runners.scrapbook import AFTER, BEFORE, Scrapbook
@@ -48,7 +49,12 @@ def _curve(alert: Alert, moved: pl.DataFrame) -> tuple[CashPoint, ...]:
 
 
 def glances(
-    run: Run, files: Iterable[BundleFile], accounts: Iterable[Account], alerts: Iterable[Alert], results: Results
+    run: Run,
+    files: Iterable[BundleFile],
+    accounts: Iterable[Account],
+    alerts: Iterable[Alert],
+    results: Results,
+    audits: Mapping[str, Audit],
 ) -> tuple[tuple[Glance, ...], tuple[SourceCoverage, ...]]:
     """Each terminal at a glance, and the coverage of the sources that serve the whole fleet."""
     covered = coverage(run, files, accounts)
@@ -57,6 +63,7 @@ def glances(
     made = []
     for terminal in run.setup.fleet.terminal:
         own = tuple(c for c in covered if c.terminal == terminal.id)
+        heard = audits.get(terminal.id)
         mine = [a for a in listed if terminal.id in a.terminals]
         moved = totals.filter(pl.col("terminal") == terminal.id, pl.col("kind") == "episode")
         counted = totals.filter(pl.col("terminal") == terminal.id).group_by("verdict").agg(pl.col("count").sum()).sort("verdict")
@@ -73,6 +80,9 @@ def glances(
                 severity=max((a.severity for a in mine), key=SEVERITIES.index, default=""),
                 blind_spots=_blind_spots({c.format for c in (*own, *shared)}),
                 sources=own,
+                windows=tuple(WindowsChannel(*c) for c in heard.channels) if heard else (),
+                unheard=heard.blind if heard else (),
+                unproven=heard.unproven if heard else (),
             )
         )
     return tuple(made), shared
@@ -84,6 +94,17 @@ def _blind_spots(present: set[str]) -> tuple[str, ...]:
     return tuple(
         f"{name}:{table}" for name in detections.names() for table in detections.find(name).META.needs if table not in filled
     )
+
+
+def concerns() -> dict[str, frozenset[tuple[str, int]]]:
+    """Each detection's Windows events, as (channel, event id): those that its own cases fire upon."""
+    told = {name: frozenset(_events(detections.find(name).TESTS)) for name in detections.names()}
+    return {name: events for name, events in told.items() if events}
+
+
+def _events(cases: Iterable[detections.Case]) -> Iterator[tuple[str, int]]:
+    rows = (r.values for c in cases if c.fires for r in c.rows if r.table == "windows")
+    return ((str(r["channel"]), int(r["code"])) for r in rows if r.get("channel") and r.get("code") is not None)
 
 
 def coverage(run: Run, files: Iterable[BundleFile], accounts: Iterable[Account]) -> list[SourceCoverage]:
