@@ -98,7 +98,8 @@ def _blind_spots(present: set[str]) -> tuple[str, ...]:
 
 def concerns() -> dict[str, frozenset[tuple[str, int]]]:
     """Each detection's Windows events, as (channel, event id): those that its own cases fire upon."""
-    told = {name: frozenset(_events(detections.find(name).TESTS)) for name in detections.names()}
+    found = {n: detections.find(n) for n in detections.names()}
+    told = {n: frozenset(_events(d.TESTS)) for n, d in found.items() if "windows" in d.META.needs}
     return {name: events for name, events in told.items() if events}
 
 
