@@ -22,7 +22,7 @@ META = Detection(
         "Take the terminal out of service, look at the camera, and ask who has been there.",
         "端末を取扱中止にし、カメラを確認し、誰が作業したかを確かめてください。",
     ),
-    level="high",
+    level="critical",
     needs=(),
     attack=("T1200", "T1562", "T1685"),
     gaps="Two signs of the same stage do not page; a stage whose source is missing is not seen; a device plugged while the "
@@ -39,7 +39,7 @@ def detect(_: View) -> pl.DataFrame:
 
 
 def join(new: Finding, past: Past) -> Iterable[Finding]:
-    """High when a second stage is seen, and again with each stage that is added."""
+    """Critical when a second stage is seen, and again with each stage that is added."""
     stage = past.stage(new.detection)
     if not stage or new not in past.staged.get(new.terminal, ()):
         return
@@ -50,7 +50,7 @@ def join(new: Finding, past: Past) -> Iterable[Finding]:
         return
     stages = [s for s in STAGE if s in by_stage]
     cited = dict.fromkeys((*(by_stage[s] for s in stages), new))
-    yield joined(NAME, "high", new, cited, " + ".join(stages))
+    yield joined(NAME, "critical", new, cited, " + ".join(stages))
 
 
 def _news(stage: str, signs: list[Finding], before: list[Finding], past: Past) -> bool:
