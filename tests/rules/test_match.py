@@ -199,3 +199,12 @@ def test_cutting_rows_into_batches_changes_nothing():
     whole = chosen.match({"windows": frame})["event_id"].to_list()
     parts = [i for n in range(50) for i in chosen.match({"windows": frame.slice(n, 1)})["event_id"].to_list()]
     assert whole == parts and len(whole) == 34
+
+
+@pytest.mark.parametrize("times", [1, 100])
+def test_an_event_whose_data_is_no_json_has_no_values_and_harms_no_other(times):
+    loaded = rules.load({"r.yml": detection("A: x")})
+    frame = pl.concat([windows(*events({"A": "x"}, {"A": "x"}, {"A": "x"}))] * times)
+    broken = pl.when(pl.col("event_id") == 2).then(pl.lit('{"A": "x')).when(pl.col("event_id") == 3).then(pl.lit("[1]"))
+    found = rules.RuleSet.of(loaded.rules).match({"windows": frame.with_columns(data=broken.otherwise("data"))})
+    assert found["event_id"].to_list() == [1] * times

@@ -1,9 +1,8 @@
 """Hits gathered for one correlation: by group, in event time, each event once for each rule."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
-import orjson
 import polars as pl
 
 from jackstop.rules.rule import Correlation
@@ -12,8 +11,7 @@ GroupKey = tuple[str, ...]
 RECORD = ("source", "record_offset", "record_length", "record_digest")
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """One hit. `at`, `arrival`: µs. `counted`: values of the fields a correlation counts, None where missing.
 
     `row` is its place in the frame it came from: what it carries beside this.
@@ -45,23 +43,33 @@ def gathered(frame: pl.DataFrame, correlation: Correlation) -> Mapping[GroupKey,
     Args:
         frame: as `prepared` gives it.
     """
-    groups: dict[GroupKey, list[Hit]] = {}
-    mine = frame.with_row_index("row").filter(pl.col("rule").is_in(correlation.rules))
+    mine = frame.with_row_index("_row").filter(pl.col("rule").is_in(correlation.rules)).sort("at", "event_id", "rule")
+    keys, counted = _said(mine, correlation.group), _said(mine, correlation.counted)
     terminals = mine["terminal"] if "terminal" in mine.columns else pl.repeat(None, mine.height, dtype=pl.String, eager=True)
-    columns = (mine["rule"], mine["event_id"], mine["at"], mine["arrival"], terminals, mine["values"], mine["row"])
-    named = tuple(correlation.group.values())
-    counted = tuple(correlation.counted.values())
-    for rule, event, at, arrival, terminal, values, row in zip(*(c.to_list() for c in columns), strict=True):
-        said = orjson.loads(values or "{}") if named or counted else {}
-        key = tuple(said.get(by[rule]) for by in named)
+    columns = (mine["at"], mine["event_id"], mine["rule"], mine["arrival"], terminals)
+    groups: dict[GroupKey, list[Hit]] = {}
+    hits = map(Hit, *(c.to_list() for c in columns), counted, mine["_row"].to_list())
+    for key, hit in zip(keys, hits, strict=True):
         if None not in key:
-            hit = Hit(at, event, rule, arrival, terminal, tuple(said.get(by[rule]) for by in counted), row)
-            groups.setdefault(tuple(map(str, key)), []).append(hit)
-    return {k: sorted(groups[k], key=_order) for k in sorted(groups)}
+            groups.setdefault(key, []).append(hit)
+    return groups
 
 
-def _order(hit: Hit) -> tuple[int, int, str]:
-    return hit.at, hit.event, hit.rule
+def _said(mine: pl.DataFrame, names: Mapping[str, Mapping[str, str]]) -> list[tuple[str, ...]]:
+    """What each hit says of some names, by its rule's own fields; None where it says nothing."""
+    wanted = sorted({f for by in names.values() for f in by.values()})
+    if not wanted:
+        return [()] * mine.height
+    values = mine.select(
+        "rule", said=pl.col("values").fill_null("{}").str.json_decode(pl.Struct(dict.fromkeys(wanted, pl.String)))
+    )
+    told = [
+        pl.coalesce(pl.when(pl.col("rule") == rule).then(pl.col("said").struct.field(name)) for rule, name in by.items()).alias(
+            str(i)
+        )
+        for i, by in enumerate(names.values())
+    ]
+    return values.select(told).rows()
 
 
 def instants(hits: Sequence[Hit]) -> Iterable[tuple[int, int, int]]:

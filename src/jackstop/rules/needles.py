@@ -11,7 +11,7 @@ from ahocorasick_rs import AhoCorasick
 from jackstop.rules.globs import Matcher, literal, longest, matcher
 from jackstop.rules.tree import Number, Text
 
-_REMEMBERED = 1 << 15
+_REMEMBERED, _SHORT = 1 << 12, 256
 _DIGITS = 40
 
 
@@ -67,9 +67,11 @@ class Needles:
         """The numbers of the tests a value passes."""
         found = self._known.get(value)
         if found is None:
+            found = tuple(self._ask(value))
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
-            found = self._known[value] = tuple(self._ask(value))
+            if len(value) <= _SHORT:
+                self._known[value] = found
         return found
 
     def _ask(self, value: str) -> set[int]:

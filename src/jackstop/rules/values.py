@@ -78,7 +78,12 @@ def _few(texts: Sequence[str | None], named: Sequence[str]) -> dict[str, Column]
 def _read(data: pl.Series, named: Sequence[str]) -> pl.DataFrame:
     """Fields of JSON objects. One pass of the JSON reader, however many fields."""
     needs = sorted({n for f in named for n in (derived.ALL[f[1:]].needs if f.startswith("=") else f.split(BETWEEN))})
-    decoded = data.fill_null("{}").str.json_decode(pl.Struct({n: pl.String for n in needs})).struct.unnest()
+    shape = pl.Struct({n: pl.String for n in needs})
+    try:
+        decoded = data.fill_null("{}").str.json_decode(shape).struct.unnest()
+    except pl.exceptions.ComputeError:
+        objects = [derived.plain_object(t) for t in data.to_list()]
+        decoded = pl.DataFrame([[o.get(n) for n in needs] for o in objects], schema=dict.fromkeys(needs, pl.String), orient="row")
     return decoded.select(_expression(f).alias(f) for f in named)
 
 
