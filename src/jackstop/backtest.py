@@ -122,6 +122,7 @@ class _Collector:
         self.before = watermark
 
     def _view(self, told: pl.DataFrame) -> View:
+        """A view of nothing but signals: all that a rule's detection looks at."""
         nothing = pl.DataFrame()
         return View({}, nothing, nothing, nothing, nothing, nothing, self.bundle.visits, self.bundle.fleet, Settings(), told)
 

@@ -94,3 +94,25 @@ def test_an_evaluation_is_held_against_an_earlier_one(night):
     assert "against before: 1 changes" in done.stdout
     assert "pages: " in done.stdout
     assert run("evaluate", "b", "--before", "empty.json", cwd=night).returncode == 2
+
+
+COUNTED = """
+title: A service
+name: service_made
+id: f5263152-bbd0-559c-9ec1-a42bb94e8713
+logsource: {product: windows, service: system}
+detection: {made: {EventID: 7045}, condition: made}
+---
+title: Two services within three hours
+correlation: {type: event_count, rules: [service_made], group-by: [Computer], timespan: 3h, condition: {gte: 2}}
+level: high
+"""
+
+
+def test_a_correlation_without_a_block_of_ours_fires_when_it_is_full(night):
+    (night / "counted.yml").write_text(COUNTED)
+    (fire,) = told(night, "counted.yml", "b")["fires"]
+    assert fire["time"].startswith("2026-03-02T07:0"), "at the second service, by the host's clock"
+    assert fire["severity"] == "high"
+    (night / "counted.yml").write_text(COUNTED.replace("3h", "1h"))
+    assert told(night, "counted.yml", "b")["fires"] == []
