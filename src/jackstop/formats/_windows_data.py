@@ -5,7 +5,6 @@ Windows renders them. Empty values are left out, for shippers leave them out. Va
 `param1`, `param2` … in order; `Data` holds them joined by `, `, which is how Sigma rules ask for them.
 """
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +12,7 @@ FIELDS = 200
 """Values of one event that are kept at most."""
 _NAME = 80
 _FEW = tuple(f"param{n}" for n in range(1, 10))
+_DEEPEST = 8
 _WORDS = {True: "true", False: "false"}
 
 
@@ -46,15 +46,19 @@ def _joined(data: Mapping[str, str]) -> str:
     return ", ".join(v for _, v in sorted(named, key=lambda p: p[0]))
 
 
-def plain(value: object) -> str:
-    """A value as Windows would render it."""
+def plain(value: object, depth: int = 0) -> str:
+    """A value as Windows would render it; of several, all of them joined by `, `, nothing in them escaped."""
     if isinstance(value, str):
         return value
     if value is None:
         return ""
     if isinstance(value, bool):
         return _WORDS[value]
-    return str(value) if isinstance(value, int) else json.dumps(value, ensure_ascii=False, default=str)
+    if depth < _DEEPEST and isinstance(value, list):
+        return ", ".join([plain(v, depth + 1) for v in value])
+    if depth < _DEEPEST and isinstance(value, dict):
+        return ", ".join([f"{k}: {plain(v, depth + 1)}" for k, v in value.items()])
+    return str(value) if isinstance(value, int | float) else "…"
 
 
 def _is_guid(text: str) -> bool:

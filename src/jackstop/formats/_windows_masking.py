@@ -11,7 +11,7 @@ from functools import lru_cache
 import orjson
 import polars as pl
 
-from jackstop.formats._masking import DIGITS, TRACK, mask
+from jackstop.formats._masking import DIGITS, SHORTEST, TRACK, mask
 
 _HEX = "[0-9A-Fa-f]"
 _SID = "S-1-[0-9]{1,2}(?:-[0-9]{1,10}){1,15}"
@@ -30,9 +30,8 @@ _TRACK = b"00000000="
 _SUSPECT = r"\d(?:[ -]?\d){12}|\d{8}[=D^]|\\u"
 """What all card data has, and events seldom have; an escape could hide what stands before or behind it."""
 _ALLOWED = r"S-1-5-21(?:-[0-9]{5,10}){3}(?:-[0-9]{1,6})?\b|" + _GUID
+_BOUNDED = r"(?:^|[^\d.])\d(?:[ -]?\d){12,18}(?:\D|$)|[;%][A-Z]?\d{8,19}[=D^]|\\u"
 _DIGITS_ONLY = r"\{[0-9]{8}-[0-9]{4}-[0-9]{4}-[0-9]{4}-[0-9]{12}\}"
-SHORTEST = 10
-"""Characters of the shortest text that could hold card data: a sentinel, eight digits and a separator."""
 
 
 def clean(raw: bytes) -> bool:
@@ -87,7 +86,7 @@ def masked(frame: pl.DataFrame) -> pl.DataFrame:
     places = found.arg_true()
     rest = texts.gather(places).str.replace_all(_NOBODY, "~", literal=True)
     odd = rest.str.contains(_DIGITS_ONLY)
-    places = places.filter(odd | rest.str.replace_all(_ALLOWED, "~").str.contains(_SUSPECT))
+    places = places.filter(odd | rest.str.replace_all(_ALLOWED, "~").str.contains(_BOUNDED))
     changed = {n: text for n in places if (text := _masked(texts[n])) is not None}
     if not changed:
         return frame

@@ -4,6 +4,8 @@ Levels: winmeta.xml of the Windows SDK (0 always, 1 critical … 5 verbose). Key
 failed one.
 """
 
+from functools import lru_cache
+
 SUCCESS = "0x8020000000000000"
 FAILURE = "0x8010000000000000"
 _LEVELS = {"critical": 1, "error": 2, "warning": 3, "information": 4, "info": 4, "verbose": 5, "debug": 5}
@@ -20,7 +22,8 @@ def level(word: str | None) -> int | None:
     return 0 if word in AUDITS else _LEVELS.get(word.lower())
 
 
-def keywords(value: object) -> str | None:
+@lru_cache(maxsize=1024)
+def keywords(value: int | str | None) -> str | None:
     """Keywords as `0x8020000000000000`, from that text or from a number, signed or not; None where it is neither."""
     if isinstance(value, str):
         if value.startswith("0x"):

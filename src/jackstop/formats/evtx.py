@@ -9,8 +9,9 @@ records have no bytes of their own apart from their chunk's templates. Nothing w
 """
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from io import BytesIO
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from evtx import PyEvtxParser
@@ -18,7 +19,7 @@ from evtx import PyEvtxParser
 from jackstop.formats._reading import Frame, Reader, Unreadable
 from jackstop.formats._windows_data import FIELDS, free, unnamed
 from jackstop.formats._windows_events import Event
-from jackstop.formats._windows_lines import WindowsReader, instant, number, said
+from jackstop.formats._windows_lines import WindowsReader, number, said
 from jackstop.formats._windows_words import keywords, small
 from jackstop.model.fleet import Reading
 from jackstop.model.tables import Tables
@@ -30,6 +31,7 @@ _FILE = b"ElfFile\x00"
 _CHUNK = b"ElfChnk\x00"
 _SIZE = 1 << 16
 _HEAD = 1 << 12
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class _EvtxReader(WindowsReader):
@@ -50,19 +52,17 @@ class _EvtxReader(WindowsReader):
         if len(record) < _SIZE:
             raise Unreadable("chunk cut short, expected 65536 bytes")
         read = bad = 0
-        why = "no event of the chunk can be read, expected Windows events"
+        why = ""
         for told in _told(record):
             try:
-                if isinstance(told, Unreadable):
-                    raise told
-                event = _event(said(_DECODER, told, "a Windows event").event)
+                event = _event(told)
                 self.note_time(event.time)
                 self.meanings.add(event)
                 read += 1
             except Unreadable as fault:
                 bad += 1
-                why = str(fault)
-                self.refuse_part(why[:120])
+                why = str(fault)[:120]
+                self.refuse_part(why)
         if bad and not read:
             raise Unreadable(why)
         return True
@@ -80,11 +80,10 @@ def _told(chunk: bytes) -> Iterator[str | Unreadable]:
         raise Unreadable(f"{str(fault)[:80]}, expected a chunk of Windows events") from None
     for _ in range(_SIZE):
         try:
-            entry = next(entries)
-            yield entry["data"] if entry is not None else Unreadable("not readable, expected a Windows event")
-        except StopIteration:
+            for entry in entries:
+                yield cast(str, entry["data"])  # type: ignore[index]
             return
-        except (RuntimeError, OSError, ValueError) as fault:
+        except (RuntimeError, OSError, ValueError, TypeError) as fault:
             yield Unreadable(f"{str(fault)[:80]}, expected a Windows event")
 
 
@@ -103,29 +102,26 @@ def _header() -> bytes:
 _HEADER = _header()
 
 
-class _Attributes(msgspec.Struct, gc=False):
+class _Attributes(msgspec.Struct, gc=False, frozen=True):
     name: str | None = msgspec.field(name="Name", default=None)
-    time: str | None = msgspec.field(name="SystemTime", default=None)
+    time: datetime | None = msgspec.field(name="SystemTime", default=None)
     user: str | None = msgspec.field(name="UserID", default=None)
     process: Any = msgspec.field(name="ProcessID", default=None)
 
 
 class _Element(msgspec.Struct, gc=False):
-    attributes: _Attributes | None = msgspec.field(name="#attributes", default=None)
-
-
-_NONE = _Attributes()
+    attributes: _Attributes = msgspec.field(name="#attributes", default=_Attributes())
 
 
 class _System(msgspec.Struct, gc=False, rename="pascal"):
+    time: _Element = msgspec.field(name="TimeCreated")
+    event_id: Any = msgspec.field(name="EventID")
     provider: _Element | None = None
-    event_id: Any = msgspec.field(name="EventID", default=None)
     record_id: int | str | None = msgspec.field(name="EventRecordID", default=None)
     level: Any = None
-    keywords: Any = None
+    keywords: str | None = None
     channel: str | None = None
     computer: str | None = None
-    time_created: _Element | None = None
     execution: _Element | None = None
     security: _Element | None = None
 
@@ -143,38 +139,42 @@ class _Told(msgspec.Struct, gc=False):
 _DECODER = msgspec.json.Decoder(_Told)
 
 
-def _attributes(element: _Element | None) -> _Attributes:
-    return (element.attributes if element else None) or _NONE
-
-
-def _event(told: _Event) -> Event:
+def _event(told: str | Unreadable) -> Event:
     """The parser's JSON as an event.
 
     Raises:
-        Unreadable: it has no time or no number.
+        Unreadable: it is none, or has no time or no number.
     """
-    system = told.system
+    if isinstance(told, Unreadable):
+        raise told
+    event = said(_DECODER, told, "a Windows event").event
+    system = event.system
+    stamp = system.time.attributes.time
+    if stamp is None or not 1900 <= stamp.year < 2200:
+        raise Unreadable("no SystemTime, expected ISO 8601")
+    since = stamp - _EPOCH
     code = system.event_id
-    record = system.record_id
     return Event(
-        instant(_attributes(system.time_created).time),
+        (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds,
         system.channel,
-        _attributes(system.provider).name,
-        number(code.get("#text") if isinstance(code, dict) else code, "EventID"),
+        system.provider.attributes.name if system.provider else None,
+        code if code.__class__ is int else number(code.get("#text") if isinstance(code, dict) else code, "EventID"),
         system.computer,
-        number(record, "EventRecordID") if record is not None else None,
-        _attributes(system.security).user,
-        _data(told),
+        number(system.record_id, "EventRecordID") if system.record_id is not None else None,
+        system.security.attributes.user if system.security else None,
+        _data(event),
         small(system.level),
         keywords(system.keywords),
-        small(_attributes(system.execution).process),
+        small(system.execution.attributes.process) if system.execution else None,
     )
 
 
 def _data(event: _Event) -> dict[str, Any]:
     """EventData or UserData as one flat object."""
-    flat: dict[str, Any] = {}
     held = event.data
+    if held.__class__ is dict and "Data" not in held and "#attributes" not in held and dict not in map(type, held.values()):
+        return cast(dict[str, Any], held)
+    flat: dict[str, Any] = {}
     if isinstance(held, dict):
         for key, value in held.items():
             if key == "Data":
@@ -183,9 +183,8 @@ def _data(event: _Event) -> dict[str, Any]:
                 _element(flat, key, value)
             elif key[:1] != "#":
                 flat[key] = value
-    held = event.user
-    if isinstance(held, dict):
-        _leaves(flat, held)
+    if isinstance(event.user, dict):
+        _leaves(flat, event.user)
     return flat
 
 
