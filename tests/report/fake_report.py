@@ -14,6 +14,7 @@ from jackstop.model.results import (
     Report,
     SourceCoverage,
     TimelineEntry,
+    WindowsChannel,
 )
 
 SECOND = 1_000_000
@@ -235,6 +236,10 @@ def report() -> Report:
     glances = tuple(glance(t, told.get(t), c, blind.get(t, ())) for t, c in counts.items())
     host = source("", "logs/switch.csv", "switch-csv", 1_036, offset_ms=0, uncertainty_ms=500)
     alarms = source("", "logs/alarms.log", "cef", 77, refused=2, understood=75, reasons={"no CEF header": 2})
+    silent = WindowsChannel("Microsoft-Windows-Partition/Diagnostic", None, None, 0, (1006,))
+    security = WindowsChannel("Security", START, START + 60 * MINUTE, 412, (1102, 4616))
+    told = {"windows": (silent, security), "unheard": ("boot.disk-changed",), "unproven": ("defence.log-cleared",)}
+    glances = tuple(replace(g, **told) if g.terminal == "ATM-0003" else g for g in glances)
     return Report(
         fleet="Example Bank",
         timezone="America/New_York",

@@ -11,7 +11,7 @@ OURS = {
     Alert: {"id", "severity", "detections"},
     Finding: {"id", "detection", "severity"},
     TimelineEntry: {"lane", "standing"},
-    Glance: {"severity", "site", "by_verdict", "blind_spots"},
+    Glance: {"severity", "site", "by_verdict", "blind_spots", "unheard", "unproven"},
     CashPoint: set(),
     RecordRef: set(),
     SourceCoverage: set(),

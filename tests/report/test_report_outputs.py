@@ -48,9 +48,13 @@ SOURCE = _object(
     gaps={"type": "array", "items": _object(time=TIME, missing=INT)},
     clock=_object(offset_ms=MAYBE_INT, uncertainty_ms=MAYBE_INT),
 )  # fmt: skip
+CHANNEL = _object(
+    channel=STRING, first=MAYBE_TIME, last=MAYBE_TIME, events=INT, never_seen={"type": "array", "items": INT}
+)  # fmt: skip
 TERMINAL = _object(
     terminal=STRING, movements=INT, by_verdict={"type": "object", "additionalProperties": INT},
     sources={"type": "array", "items": SOURCE}, blind_spots={"type": "array", "items": _object(detection=STRING, missing=STRING)},
+    windows=_object(channels={"type": "array", "items": CHANNEL}, unheard=STRINGS, unproven=STRINGS),
 )  # fmt: skip
 COVERAGE = _object(
     fleet=STRING, start=TIME, end=TIME, terminals={"type": "array", "items": TERMINAL},
@@ -133,6 +137,8 @@ def test_coverage_conforms_and_says_what_was_refused_and_what_could_not_be_seen(
     jsonschema.validate(told, COVERAGE)
     third = told["terminals"][2]
     assert {"detection": "cabinet.tamper", "missing": "cabinet"} in third["blind_spots"]
+    assert third["windows"]["unheard"] == ["boot.disk-changed"]
+    assert [c["never_seen"] for c in third["windows"]["channels"]] == [[1006], [1102, 4616]]
     evtx = third["sources"][1]
     assert evtx["refused"] == 19
     assert evtx["reasons"] == {"chunk checksum is wrong": 12, "record is cut": 7}

@@ -121,7 +121,7 @@ def _storage(out: Path) -> Iterator[Check]:
 
 
 def _clocks(out: Path) -> Iterator[Check]:
-    """Clocks as the last investigation estimated them."""
+    """Clocks, and Windows channels, as the last investigation found them."""
     if not (out / "results.sqlite").is_file():
         yield Check(
             "note", "clocks: not known yet", "run jackstop investigate; offsets are estimated from the withdrawals themselves"
@@ -134,6 +134,11 @@ def _clocks(out: Path) -> Iterator[Check]:
     except StoreError as fault:
         yield Check("bad", str(fault))
         return
+    for glance in report.terminals:
+        if glance.unheard:
+            silent = ", ".join(c.channel for c in glance.windows if not c.count)
+            what = f"{glance.terminal}: no event ever of {silent}; {len(glance.unheard)} detections see nothing there"
+            yield Check("note", what, "collect these channels, and switch on their audit policy")
     for source in (s for g in report.terminals for s in g.sources):
         if source.offset_ms is None:
             yield from _unknown(source)

@@ -164,8 +164,24 @@ class Dossier:
 
 
 @dataclass(frozen=True, slots=True)
+class WindowsChannel:
+    """What one Windows event channel of a terminal showed: first and last event (µs UTC), how many, and the ids that
+    detections wait for and that never showed."""
+
+    channel: str
+    first: int | None
+    last: int | None
+    count: int
+    never: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Glance:
-    """One terminal at a glance: movements and money by verdict, its worst alert, what could not have been seen."""
+    """One terminal at a glance: movements and money by verdict, its worst alert, what could not have been seen.
+
+    `unheard`: detections none of whose Windows channels ever showed an event; `unproven`: whose events never showed, though
+    their channel did.
+    """
 
     terminal: str
     model: str
@@ -178,6 +194,9 @@ class Glance:
     severity: str
     blind_spots: tuple[str, ...]
     sources: tuple[SourceCoverage, ...]
+    windows: tuple[WindowsChannel, ...] = ()
+    unheard: tuple[str, ...] = ()
+    unproven: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import orjson
 import polars as pl
 
 from jackstop.model import written
-from jackstop.model.results import Alert, Finding, Glance, RecordRef, Report, SourceCoverage
+from jackstop.model.results import Alert, Finding, Glance, RecordRef, Report, SourceCoverage, WindowsChannel
 from jackstop.report import texts
 
 _PLAIN = ("explained_by", "gates_failed", "sources_missing")
@@ -129,6 +129,21 @@ def _terminal(glance: Glance) -> dict[str, object]:
         "by_verdict": glance.by_verdict,
         "sources": [_source(s) for s in glance.sources],
         "blind_spots": [{"detection": detection, "missing": table} for detection, _, table in spots],
+        "windows": {
+            "channels": [_channel(c) for c in glance.windows],
+            "unheard": glance.unheard,
+            "unproven": glance.unproven,
+        },
+    }
+
+
+def _channel(channel: WindowsChannel) -> dict[str, object]:
+    return {
+        "channel": channel.channel,
+        "first": stamp(channel.first),
+        "last": stamp(channel.last),
+        "events": channel.count,
+        "never_seen": channel.never,
     }
 
 

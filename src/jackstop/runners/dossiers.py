@@ -5,14 +5,17 @@ from collections.abc import Iterable, Mapping
 import polars as pl
 
 from jackstop import detections, formats
-from jackstop.model.results import SEVERITIES, Alert, CashPoint, Dossier, Glance, SourceCoverage
+from jackstop.ledger.audit import OTHER, Audit
+from jackstop.model.results import SEVERITIES, Alert, CashPoint, Dossier, Glance, SourceCoverage, WindowsChannel
 from jackstop.model.settings import HOUR
 from jackstop.pipeline import Run
+from jackstop.rules.channels import CHANNELS
 from jackstop.runners.scrapbook import AFTER, BEFORE, Scrapbook
 from jackstop.runners.shelf import Account
 from jackstop.sources.bundle import BundleFile
 from jackstop.store.results import Results
 
+_PROPER = {name.lower(): name for names in CHANNELS.values() for name in names}
 _SHOWN = 500
 """Movements of one dossier at most."""
 
@@ -48,7 +51,12 @@ def _curve(alert: Alert, moved: pl.DataFrame) -> tuple[CashPoint, ...]:
 
 
 def glances(
-    run: Run, files: Iterable[BundleFile], accounts: Iterable[Account], alerts: Iterable[Alert], results: Results
+    run: Run,
+    files: Iterable[BundleFile],
+    accounts: Iterable[Account],
+    alerts: Iterable[Alert],
+    results: Results,
+    audits: Mapping[str, Audit],
 ) -> tuple[tuple[Glance, ...], tuple[SourceCoverage, ...]]:
     """Each terminal at a glance, and the coverage of the sources that serve the whole fleet."""
     covered = coverage(run, files, accounts)
@@ -57,6 +65,7 @@ def glances(
     made = []
     for terminal in run.setup.fleet.terminal:
         own = tuple(c for c in covered if c.terminal == terminal.id)
+        heard = audits.get(terminal.id)
         mine = [a for a in listed if terminal.id in a.terminals]
         moved = totals.filter(pl.col("terminal") == terminal.id, pl.col("kind") == "episode")
         counted = totals.filter(pl.col("terminal") == terminal.id).group_by("verdict").agg(pl.col("count").sum()).sort("verdict")
@@ -73,6 +82,9 @@ def glances(
                 severity=max((a.severity for a in mine), key=SEVERITIES.index, default=""),
                 blind_spots=_blind_spots({c.format for c in (*own, *shared)}),
                 sources=own,
+                windows=tuple(WindowsChannel(_PROPER.get(c.channel, c.channel), *c[1:]) for c in heard.channels) if heard else (),
+                unheard=heard.blind if heard else (),
+                unproven=heard.unproven if heard else (),
             )
         )
     return tuple(made), shared
@@ -84,6 +96,19 @@ def _blind_spots(present: set[str]) -> tuple[str, ...]:
     return tuple(
         f"{name}:{table}" for name in detections.names() for table in detections.find(name).META.needs if table not in filled
     )
+
+
+def concerns() -> dict[str, frozenset[tuple[str, int]]]:
+    """The Windows events each detection waits for (see `audit.Concerns`): those its rules look at, or a module's `CONCERNS`."""
+    told: dict[str, frozenset[tuple[str, int]]] = {}
+    for name in detections.names():
+        content = detections.find(name)
+        if isinstance(content, detections.SigmaDetection):
+            places = [v for rule in content.rules for v in rule.variants if v.table == "windows" and v.channel]
+            told[name] = frozenset((v.channel or "", code) for v in places for code in v.codes or {OTHER})
+        else:
+            told[name] = frozenset((channel.lower(), code) for channel, code in getattr(content, "CONCERNS", ()))
+    return {name: events for name, events in told.items() if events}
 
 
 def coverage(run: Run, files: Iterable[BundleFile], accounts: Iterable[Account]) -> list[SourceCoverage]:

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from jackstop import __version__, detections, engine, kpi
+from jackstop.ledger import audit
 from jackstop.ledger.streams import Stream
 from jackstop.model.results import Report
 from jackstop.model.settings import HOUR, MINUTE, SECOND, Settings
 from jackstop.model.tables import Tables
 from jackstop.pipeline import Run
-from jackstop.runners.dossiers import dossiers, glances
+from jackstop.runners.dossiers import concerns, dossiers, glances
 from jackstop.runners.scrapbook import Scrapbook
 from jackstop.runners.shelf import FAR, Given
 from jackstop.runners.workers import Workers
@@ -89,6 +90,7 @@ class _Replay:
         self._book = Scrapbook()
         self._width, self._due = 10 * MINUTE, 0
         self._bytes = sum(f.size for f in bundle.files)
+        self._audit, self._concerns = audit.begin(), concerns()
         self._start, self._host_end = FAR, -FAR
         self._last = options.until if options.until is not None else FAR
 
@@ -146,6 +148,8 @@ class _Replay:
         self._book.note(output.rows, self._run.desk, self._run.state.watermark)
         if self._options.notice is not None:
             self._options.notice(output, self._run.state.watermark)
+        if (windows := output.rows.get("windows")) is not None:
+            self._audit = audit.fold(self._audit, windows, self._concerns)
         host = output.rows.get("host")
         if host is not None and host.height:
             self._host_end = max(self._host_end, int(host["at"].max()))  # type: ignore[arg-type]
@@ -164,7 +168,9 @@ class _Replay:
     def _report(self, workers: Workers, end: int) -> Report:
         alerts = self._run.alerts()
         accounts = workers.accounts()
-        terminals, shared = glances(self._run, self._bundle.files, accounts, alerts, self._results)
+        known = [t.id for t in self._bundle.fleet.terminal]
+        audits = {a.terminal: a for a in audit.of(known, self._audit, self._concerns)}
+        terminals, shared = glances(self._run, self._bundle.files, accounts, alerts, self._results, audits)
         fleet = self._bundle.fleet.fleet
         start, end = (0, 0) if self._start == FAR else (self._start, end)
         measures = kpi.measures(self._results.moved(), self._results.hours(), self._bundle.fleet, (start, end))
