@@ -1,9 +1,9 @@
-"""Run all benchmarks, or those named: decode, matching, export, growth, quiet."""
+"""Run all benchmarks, or those named: decode, evtx, matching, export, growth, quiet."""
 
 import importlib
 import sys
 
-NAMES = ("matching", "decode", "export", "growth", "quiet")
+NAMES = ("matching", "decode", "evtx", "export", "growth", "quiet")
 
 
 def main():

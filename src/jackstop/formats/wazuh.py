@@ -7,9 +7,9 @@
 (One line each.) Source: formats.md §5.2; the eventchannel decoder of Wazuh 4 (analysisd, winevtchannel.c). Fills windows
 (naming `hostname`), operator and feeds as `winlogbeat` does. Wazuh writes the first letter of every name small: it is made
 large again, but for the names that Microsoft writes small (`_SMALL`). It leaves out values that are empty or `-`, cuts spaces
-at the end, escapes backslashes and quotes once more than JSON does (undone here), joins values without a name
-by `, ` (one is `param1` here, several stay `Data`), and adds words of its own (`category`, `subcategory`, `auditPolicyChanges` as text: left out). Lines
-of other decoders are ignored.
+at the end, escapes backslashes and quotes once more than JSON does (undone here), joins values without a name by
+`, ` (one is `param1` here, several stay `Data`), and adds words of its own (`category`, `subcategory`, `auditPolicyChanges` as
+text: left out). Lines of other decoders are ignored.
 """
 
 import re
