@@ -2,7 +2,7 @@
 
 Names are those of Microsoft's event schema. Numbers are written in digits, booleans as `true` and `false`, GUIDs in braces, as
 Windows renders them. Empty values are left out, for shippers leave them out. Values without a name (classic events) are
-`param1`, `param2` … in order; `Data` holds them joined by `, `, which is how Sigma rules ask for them.
+`param1`, `param2` … in order.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,6 @@ from typing import Any
 FIELDS = 200
 """Values of one event that are kept at most."""
 _NAME = 80
-_FEW = tuple(f"param{n}" for n in range(1, 10))
 _DEEPEST = 8
 _WORDS = {True: "true", False: "false"}
 
@@ -26,24 +25,7 @@ def strings(data: Mapping[str, Any]) -> dict[str, str]:
             if len(text) == 36 and text[8] == "-" and _is_guid(text):
                 text = f"{{{text}}}"
             flat[name if len(name) <= _NAME else name[:_NAME]] = text
-    if "param1" in flat and "Data" not in flat:
-        flat["Data"] = _joined(flat)
     return flat
-
-
-def unjoined(data: Mapping[str, str]) -> dict[str, str]:
-    """The data as an event has it: without the `Data` that `strings` puts together."""
-    if "Data" in data and "param1" in data and data["Data"] == _joined(data):
-        return {k: v for k, v in data.items() if k != "Data"}
-    return dict(data)
-
-
-def _joined(data: Mapping[str, str]) -> str:
-    """All `param1`, `param2` … in order; empty ones were left out, so the numbers may have gaps."""
-    if "param10" not in data:
-        return ", ".join([data[p] for p in _FEW if p in data])
-    named = [(int(k[5:]), v) for k, v in data.items() if k.startswith("param") and k[5:].isascii() and k[5:].isdigit()]
-    return ", ".join(v for _, v in sorted(named, key=lambda p: p[0]))
 
 
 def plain(value: object, depth: int = 0) -> str:

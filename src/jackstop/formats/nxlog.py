@@ -19,7 +19,7 @@ import orjson
 
 from jackstop.formats._iso_stamp import write
 from jackstop.formats._reading import Reader, Unreadable
-from jackstop.formats._windows_data import unjoined, unnamed
+from jackstop.formats._windows_data import unnamed
 from jackstop.formats._windows_events import Event
 from jackstop.formats._windows_lines import JsonEvents, Written, joined, number, said, written
 from jackstop.formats._windows_words import audit, keywords, level, small
@@ -144,7 +144,7 @@ def _line(row: Written) -> bytes:
     if row.user:
         line |= {"UserID": row.user, "AccountType": "User"}
         taken |= _PERSON - {"AccountName"} if row.provider == _SERVICES else _PERSON
-    told = {k: v for k, v in unjoined(row.data).items() if k not in line and k not in taken}
+    told = {k: v for k, v in row.data.items() if k not in line and k not in taken}
     told |= {"EventType": row.data["EventType"]} if "EventType" in row.data else {}
     own = {"EventReceivedTime": line["EventTime"], "SourceModuleName": "eventlog", "SourceModuleType": "im_msvistalog"}
     return orjson.dumps({k: v for k, v in (line | told | own).items() if v is not None})

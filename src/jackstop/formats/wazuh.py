@@ -7,9 +7,9 @@
 (One line each.) Source: formats.md §5.2; the eventchannel decoder of Wazuh 4 (analysisd, winevtchannel.c). Fills windows
 (naming `hostname`), operator and feeds as `winlogbeat` does. Wazuh writes the first letter of every name small: it is made
 large again, but for the names that Microsoft writes small (`_SMALL`). It leaves out values that are empty or `-`, cuts spaces
-at the end, escapes backslashes and quotes once more than JSON does (undone here), joins unnamed values by `, ` (in `Data`,
-here as there), and adds words of its own (`category`, `subcategory`, `auditPolicyChanges` as text: left out). Lines
-of other decoders are ignored.
+at the end, escapes backslashes and quotes once more than JSON does (undone here), joins values without a name by
+`, ` (one is `param1` here, several stay `Data`), and adds words of its own (`category`, `subcategory`, `auditPolicyChanges` as
+text: left out). Lines of other decoders are ignored.
 """
 
 import re
@@ -21,7 +21,7 @@ import orjson
 
 from jackstop.formats._iso_stamp import write
 from jackstop.formats._reading import Reader
-from jackstop.formats._windows_data import plain, unjoined
+from jackstop.formats._windows_data import plain
 from jackstop.formats._windows_events import Event
 from jackstop.formats._windows_lines import JsonEvents, Written, joined, number, said, written
 from jackstop.formats._windows_words import keywords, small
@@ -129,9 +129,8 @@ def _named(parts: list[dict[str, Any]], provider: str) -> Iterator[tuple[str, st
             if translated and name in _ADDED:
                 continue
             text = plain(value)
-            yield _name(name, provider), _ESCAPES.sub(_meant, text) if doubled else text
-            if name == "data" and ", " not in text:
-                yield "param1", _ESCAPES.sub(_meant, text) if doubled else text
+            single = name == "data" and ", " not in text
+            yield "param1" if single else _name(name, provider), _ESCAPES.sub(_meant, text) if doubled else text
 
 
 def _pairs(text: str) -> str:
@@ -189,7 +188,7 @@ def _line(row: Written) -> bytes:
         "processID": None if row.process is None else str(row.process),
     }
     win = {"system": {k: v for k, v in system.items() if v is not None}}
-    if data := _eventdata(unjoined(row.data)):
+    if data := _eventdata(row.data):
         win["eventdata"] = data
     line = {
         "timestamp": write(row.time).replace("Z", "+0000"),

@@ -15,7 +15,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from jackstop.formats._iso_stamp import write
 from jackstop.formats._reading import Frame, Reader, Unreadable
-from jackstop.formats._windows_data import FIELDS, free, unjoined
+from jackstop.formats._windows_data import FIELDS, free
 from jackstop.formats._windows_events import Event
 from jackstop.formats._windows_lines import WindowsReader, Written, instant, joined, number, written
 from jackstop.formats._windows_words import keywords, small
@@ -149,7 +149,7 @@ def _element(row: Written) -> bytes:
     system.append(f'<Execution ProcessID="{row.process}" ThreadID="0"/>' if row.process is not None else "")
     system.append(f"<Channel>{_escaped(row.channel)}</Channel><Computer>{_escaped(row.computer)}</Computer>")
     system.append(f"<Security UserID={quoteattr(row.user)}/>" if row.user else "")
-    items = "".join(f"<Data Name={quoteattr(k)}>{_escaped(v)}</Data>" for k, v in unjoined(row.data).items())
+    items = "".join(f"<Data Name={quoteattr(k)}>{_escaped(v)}</Data>" for k, v in row.data.items())
     return f'<Event xmlns="{_NAMESPACE}"><System>{"".join(system)}</System><EventData>{items}</EventData></Event>'.encode()
 
 

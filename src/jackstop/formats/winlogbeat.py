@@ -15,7 +15,6 @@ import orjson
 
 from jackstop.formats._iso_stamp import write
 from jackstop.formats._reading import Reader
-from jackstop.formats._windows_data import unjoined
 from jackstop.formats._windows_events import Event
 from jackstop.formats._windows_lines import JsonEvents, Written, joined, number, said, written
 from jackstop.formats._windows_words import AUDITS, WORDS, audit, level, small
@@ -108,7 +107,7 @@ def _line(row: Written) -> bytes:
         "event_id": str(row.code),
         "record_id": row.record_id,
         "computer_name": row.computer,
-        "event_data": unjoined(row.data),
+        "event_data": row.data,
     }
     if row.user:
         winlog["user"] = {"identifier": row.user}

@@ -11,13 +11,13 @@ from typing import NamedTuple
 import polars as pl
 
 Concerns = Mapping[str, frozenset[tuple[str, int]]]
-"""Detection to the events it waits for, as (channel, event id)."""
+"""Detection to the events it waits for, any of which will do: (channel in small letters, event id, or `OTHER` for every one)."""
 
 SEEN = {"terminal": pl.String(), "channel": pl.String(), "code": pl.Int32(), "first": pl.Int64(), "last": pl.Int64()}
 SEEN |= {"count": pl.Int64()}
 """State: first and last time (µs UTC) and number of events, by terminal, channel and event id; see `OTHER`."""
 OTHER = -1
-"""Stands for all ids of a channel that no detection waits for."""
+"""In a concern: any event of the channel. In the state: all events of ids that no detection waits for."""
 
 
 class Channel(NamedTuple):
@@ -57,11 +57,12 @@ def fold(seen: pl.DataFrame, rows: pl.DataFrame, concerns: Concerns) -> pl.DataF
     Only channels that detections want are kept, so the state is bounded by them and the terminals.
     """
     wanted = _wanted(concerns)
-    kept = rows.filter(pl.col("channel").is_in(list(wanted["channel"].unique())), pl.col("terminal").is_not_null())
+    small = rows.select("terminal", pl.col("channel").str.to_lowercase(), "code", "at")
+    kept = small.filter(pl.col("channel").is_in(list(wanted["channel"].unique())), pl.col("terminal").is_not_null())
     if not kept.height:
         return seen
     known = wanted.with_columns(known=pl.lit(value=True))
-    fresh = kept.select("terminal", "channel", "code", "at").join(known, on=["channel", "code"], how="left")
+    fresh = kept.join(known, on=["channel", "code"], how="left")
     code = pl.when("known").then("code").otherwise(pl.lit(OTHER, pl.Int32))
     counted = fresh.select("terminal", "channel", code.alias("code"), first="at", last="at", count=pl.lit(1, pl.Int64))
     keys = ["terminal", "channel", "code"]
@@ -94,10 +95,11 @@ def _audit(
     channels = []
     for name in sorted({c for c, _ in wanted}):
         spans = [span for (channel, _), span in shown.items() if channel == name]
-        never = tuple(code for channel, code in wanted if channel == name and (channel, code) not in shown)
+        never = tuple(n for channel, n in wanted if channel == name and n != OTHER and (channel, n) not in shown)
         first, last = min((s[0] for s in spans), default=None), max((s[1] for s in spans), default=None)
         channels.append(Channel(name, first, last, sum(s[2] for s in spans), never))
     heard = {c.channel for c in channels if c.events}
-    waiting = {name: events for name, events in concerns.items() if events and not events & shown.keys()}
+    came = shown.keys() | {(channel, OTHER) for channel in heard}
+    waiting = {name: events for name, events in concerns.items() if events and not events & came}
     blind = tuple(sorted(name for name, events in waiting.items() if not heard & {c for c, _ in events}))
     return Audit(terminal, tuple(channels), blind, tuple(sorted(waiting.keys() - set(blind))))

@@ -193,7 +193,7 @@ WINDOWS = Table(
             "data",
             pl.String,
             "EventData or UserData as one flat JSON object of strings, names as in Microsoft's schema. Empty values are left "
-            "out; GUIDs have braces; values without a name are `param1`, `param2` … and, joined by `, `, `Data`.",
+            "out; GUIDs have braces; values without a name are `param1`, `param2` … in order.",
         ),
     ),
 )

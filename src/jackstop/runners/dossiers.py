@@ -5,15 +5,17 @@ from collections.abc import Iterable, Iterator, Mapping
 import polars as pl
 
 from jackstop import detections, formats
-from jackstop.ledger.audit import Audit
+from jackstop.ledger.audit import OTHER, Audit
 from jackstop.model.results import SEVERITIES, Alert, CashPoint, Dossier, Glance, SourceCoverage, WindowsChannel
 from jackstop.model.settings import HOUR
 from jackstop.pipeline import Run
+from jackstop.rules.channels import CHANNELS
 from jackstop.runners.scrapbook import AFTER, BEFORE, Scrapbook
 from jackstop.runners.shelf import Account
 from jackstop.sources.bundle import BundleFile
 from jackstop.store.results import Results
 
+_PROPER = {name.lower(): name for names in CHANNELS.values() for name in names}
 _SHOWN = 500
 """Movements of one dossier at most."""
 
@@ -80,7 +82,7 @@ def glances(
                 severity=max((a.severity for a in mine), key=SEVERITIES.index, default=""),
                 blind_spots=_blind_spots({c.format for c in (*own, *shared)}),
                 sources=own,
-                windows=tuple(WindowsChannel(*c) for c in heard.channels) if heard else (),
+                windows=tuple(WindowsChannel(_PROPER.get(c.channel, c.channel), *c[1:]) for c in heard.channels) if heard else (),
                 unheard=heard.blind if heard else (),
                 unproven=heard.unproven if heard else (),
             )
@@ -97,15 +99,23 @@ def _blind_spots(present: set[str]) -> tuple[str, ...]:
 
 
 def concerns() -> dict[str, frozenset[tuple[str, int]]]:
-    """Each detection's Windows events, as (channel, event id): those that its own cases fire upon."""
+    """The Windows events each detection waits for (see `audit.Concerns`): those its rules look at or its own cases fire upon."""
     found = {n: detections.find(n) for n in detections.names()}
-    told = {n: frozenset(_events(d.TESTS)) for n, d in found.items() if "windows" in d.META.needs}
+    told = {n: frozenset((*_looked_at(d), *_events(d.TESTS))) for n, d in found.items() if "windows" in d.META.needs}
     return {name: events for name, events in told.items() if events}
 
 
+def _looked_at(content: detections.Content) -> Iterator[tuple[str, int]]:
+    """The events that rules name."""
+    if isinstance(content, detections.SigmaDetection):
+        for v in (v for rule in content.rules for v in rule.variants if v.table == "windows" and v.channel):
+            yield from ((v.channel or "", code) for code in v.codes or {OTHER})
+
+
 def _events(cases: Iterable[detections.Case]) -> Iterator[tuple[str, int]]:
+    """The events that cases fire upon."""
     rows = (r.values for c in cases if c.fires for r in c.rows if r.table == "windows")
-    return ((str(r["channel"]), int(r["code"])) for r in rows if r.get("channel") and r.get("code") is not None)
+    return ((str(r["channel"]).lower(), int(r["code"])) for r in rows if r.get("channel") and r.get("code") is not None)
 
 
 def coverage(run: Run, files: Iterable[BundleFile], accounts: Iterable[Account]) -> list[SourceCoverage]:
