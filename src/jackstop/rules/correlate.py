@@ -57,7 +57,7 @@ def correlate(
             anything at all. Absences of rules that are in it wait for their source; without it they trust the latency.
 
     Returns:
-        `RESULTS` of correlations that stand alone, by `decided`, `at`, rule and key.
+        `RESULTS` of correlations that stand alone, by `decided`, `at`, rule, group and key.
     """
     frame = prepared(hits) if hits.height else hits
     rows: list[Row] = []
@@ -67,7 +67,7 @@ def correlate(
         found = _one(frame, correlation, latency or {}, heard)
         rows += found if correlation.alone else []
         frame = _chained(frame, [r for r in found if r["state"] == "confirmed"])
-    return pl.DataFrame(rows, schema=RESULTS).sort("decided", "at", "rule", "key", "state")
+    return pl.DataFrame(rows, schema=RESULTS).sort("decided", "at", "rule", "values", "key", "state")
 
 
 def keep(correlations: Sequence[Correlation]) -> dict[str, int]:
