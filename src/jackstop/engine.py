@@ -58,7 +58,9 @@ class Setup:
         context = intake.Context(identity.Directory.of(fleet), streams.frame(listed), tuned, latency)
         by_terminal = streams.by_terminal(listed, [t.id for t in fleet.terminal])
         names = detections.names() if chosen is None else tuple(chosen)
-        return cls(fleet, listed, visits, tuned, names, context, by_terminal, detections.signals(names, indicators))
+        shared = [s.name for s in listed if s.terminal is None]
+        signals = detections.signals(names, indicators, max((s.latency for s in listed), default=0), shared)
+        return cls(fleet, listed, visits, tuned, names, context, by_terminal, signals)
 
 
 @dataclass(frozen=True, slots=True)

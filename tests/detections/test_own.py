@@ -66,3 +66,70 @@ def test_what_a_rule_says_again_within_ten_minutes_is_claimed_once():
     assert len(trial.run("persist.service", type(case)(case.name, tuple(again), fires=True))) == 1
     other = [type(r)(r.table, r.at, r.source, {**r.values, "data": '{"ServiceName":"other"}'}) for r in case.rows]
     assert len(trial.run("persist.service", type(case)(case.name, (*case.rows, *other), fires=True))) == 2
+
+
+ABSENCE = """
+title: Notes with no approval
+id: 21111111-2222-4333-8444-555555555555
+status: experimental
+correlation:
+  type: temporal
+  rules: [notes_ordered, host_approved]
+  group-by: [terminal]
+  timespan: 3m
+  condition: notes_ordered and not host_approved
+level: high
+x-jackstop:
+  title: {en: No approval, ja: 承認なしの出金}
+  why: {en: No approval within the window., ja: 承認がありません。}
+  first_step: {en: Look., ja: 確認してください。}
+  needs: [cash, host]
+  gaps: none known
+  absence: {trigger: notes_ordered, before: 2m, after: 1m}
+  tests:
+    - name: an approval five seconds before
+      fires: false
+      rows:
+        - {at: -300, table: host, activity: request}
+        - {at: 55, table: host, activity: reply, approved: true, amount: 20000}
+        - {at: 60, table: cash, activity: dispense-requested, layer: device}
+        - {at: 400, table: host, activity: request}
+    - name: an approval that is logged five seconds after
+      fires: false
+      rows:
+        - {at: -300, table: host, activity: request}
+        - {at: 60, table: cash, activity: dispense-requested, layer: device}
+        - {at: 65, table: host, activity: reply, approved: true, amount: 20000}
+        - {at: 400, table: host, activity: request}
+    - name: no approval
+      fires: true
+      rows:
+        - {at: -300, table: host, activity: request}
+        - {at: 60, table: cash, activity: dispense-requested, layer: device}
+        - {at: 400, table: host, activity: request}
+    - name: the host says nothing at all any more
+      fires: false
+      rows:
+        - {at: -300, table: host, activity: request}
+        - {at: 60, table: cash, activity: dispense-requested, layer: device}
+---
+title: Notes ordered
+id: 21111111-2222-4333-8444-555555555556
+name: notes_ordered
+logsource: {product: atm, service: cash}
+detection: {ordered: {activity: dispense-requested}, condition: ordered}
+---
+title: Host approved
+id: 21111111-2222-4333-8444-555555555557
+name: host_approved
+logsource: {product: atm, service: host}
+detection: {approved: {activity: reply, approved: true}, condition: approved}
+"""
+
+
+def test_what_is_missing_is_told_only_while_its_source_speaks_however_time_is_cut():
+    detections.learn({"site_alone.yml": ABSENCE})
+    assert trial.failures("site.alone") == []
+    for case in detections.find("site.alone").TESTS:
+        for cuts in (7, 240):
+            assert trial.run("site.alone", case, cuts=cuts) == trial.run("site.alone", case)

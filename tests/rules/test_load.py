@@ -48,7 +48,7 @@ def faults(*texts):
         (rule(1, "detection:\n  s:\n    A|re: '(a)\\1'\n  condition: s\n"), 7, "regex", "escape"),
         (rule(1, "detection:\n  s:\n    A|re: '((a{100}){100}){100}'\n  condition: s\n"), 7, "regex", "repetition"),
         (rule(1, "detection:\n  s:\n    A|expand: '%who%'\n  condition: s\n"), 7, "placeholder", "%who%"),
-        (rule(1, "detection:\n  s: {Level: 2}\n  condition: s\n"), 6, "field", "level is not kept"),
+        (rule(1, "detection:\n  s: {Opcode: 2}\n  condition: s\n"), 6, "field", "opcode is not kept"),
         (rule(1) + "action: global\n", 1, "unsupported", "action"),
         (rule(1) + "x-jackstop: {schedule: {site: sometimes}}\n", 1, "unsupported", "schedule"),
         ("title: t\n", 1, "sigma", "neither"),

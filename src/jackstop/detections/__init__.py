@@ -131,9 +131,12 @@ def joint() -> dict[str, Joint]:
     return {n: cast(Joint, c) for n in shipped() if hasattr(c := find(n), "join")}
 
 
-def signals(chosen: Iterable[str], indicators: Iterable[Indicator] = ()) -> Signals:
-    """The rules of those of some detections that are written as rules, and what advisories list, ready to run."""
-    return Signals.of([c for n in chosen if isinstance(c := find(n), SigmaDetection)], indicators)
+def signals(chosen: Iterable[str], indicators: Iterable[Indicator] = (), latency: int = 0, shared: Iterable[str] = ()) -> Signals:
+    """The rules of those of some detections that are written as rules, and what advisories list, ready to run.
+
+    `latency`: of the slowest source (µs). `shared`: names of the sources that serve the whole fleet.
+    """
+    return Signals.of([c for n in chosen if isinstance(c := find(n), SigmaDetection)], indicators, latency, shared)
 
 
 def stage(name: str) -> str:

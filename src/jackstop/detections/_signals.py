@@ -1,6 +1,6 @@
 """Signals: what rules say of the rows that came, and what signals make together; on their own they page nobody."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -14,6 +14,9 @@ from jackstop.model.fleet import Fleet
 KNOWN_BAD = "advisory"
 """What signals of indicators have in place of a rule's id."""
 
+HEARD = "heard"
+"""The table that rows of `take` name which are no signals."""
+
 _SHOWN = ("rule", "terminal", "event_id", "at", "arrival", "values", "records")
 
 
@@ -24,6 +27,8 @@ class Signals:
     Attributes:
         ruleset: asked of new rows. correlations: asked of the signals kept. timed: tables whose rules ask for site hours.
         span: µs for which signals are kept. listed: what advisories list, looked for in every row.
+        awaited: tables whose silence matters, by the id of the rule whose hits must not be missing. latency: of the slowest
+            source (µs). shared: sources that serve the whole fleet.
     """
 
     ruleset: rules.RuleSet
@@ -31,22 +36,34 @@ class Signals:
     timed: frozenset[str]
     span: int
     listed: Matcher
+    awaited: Mapping[str, frozenset[str]]
+    latency: int
+    shared: frozenset[str]
 
     @classmethod
-    def of(cls, chosen: Iterable[SigmaDetection], indicators: Iterable[Indicator] = ()) -> "Signals":
+    def of(
+        cls,
+        chosen: Iterable[SigmaDetection],
+        indicators: Iterable[Indicator] = (),
+        latency: int = 0,
+        shared: Iterable[str] = (),
+    ) -> "Signals":
         """The rules of some detections, and what advisories list."""
         listed = tuple(chosen)
         found = tuple(r for d in listed for r in d.rules)
         correlations = tuple(c for d in listed for c in d.correlations)
         timed = frozenset(v.table for r in found if r.when for v in r.variants)
         span = max([2 * AGAIN, *rules.keep(correlations).values()])
-        return cls(rules.RuleSet.of(found), correlations, timed, span, Matcher.of(indicators))
+        absent = {r for c in correlations if c.absence for r in c.absence.absent}
+        awaited = {r.about.id: frozenset(v.table for v in r.variants) for r in found if r.about.id in absent}
+        listed_bad = Matcher.of(indicators)
+        return cls(rules.RuleSet.of(found), correlations, timed, span, listed_bad, awaited, latency, frozenset(shared))
 
     def take(self, kept: pl.DataFrame, rows: Mapping[str, pl.DataFrame], fleet: Fleet, before: int) -> pl.DataFrame:
         """Signals of new rows, and those kept that still matter after the watermark `before` (µs), the last one given."""
         asked = {n: with_hours(f, fleet) if n in self.timed and f.height else f for n, f in rows.items()}
         fresh = self.ruleset.match(asked)
-        both = pl.concat([kept, fresh, self._known_bad(rows)], how="diagonal_relaxed")
+        both = pl.concat([kept, fresh, self._known_bad(rows), *self._heard(rows)], how="diagonal_relaxed")
         return both.filter(pl.max_horizontal("at", "arrival") > before - self.span) if both.height else both
 
     def _known_bad(self, rows: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
@@ -58,11 +75,21 @@ class Signals:
         named = hits.select(*known, rule=pl.lit(KNOWN_BAD), values=pl.format("{} {}", "kind", "value"))
         return named.unique(["event_id", "values"], keep="first", maintain_order=True)
 
+    def _heard(self, rows: Mapping[str, pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        """That a source whose silence matters said something, kept beside the signals under the table `HEARD`."""
+        everybody = pl.when(~pl.col("source").is_in(list(self.shared))).then("terminal")
+        for rule, tables in self.awaited.items():
+            for frame in (rows[t] for t in sorted(tables & rows.keys()) if rows[t].height):
+                yield frame.select("at", "arrival", rule=pl.lit(rule), table=pl.lit(HEARD), terminal=everybody)
+
     def tell(self, kept: pl.DataFrame) -> pl.DataFrame:
         """Signals and what they make together: rule, terminal, event_id, at, arrival (µs), values (JSON), records."""
-        alone = kept.with_columns(records=record()).select(_SHOWN)
-        if not kept.height or not self.correlations:
+        hits = kept.filter(pl.col("table") != HEARD) if self.awaited else kept
+        alone = hits.with_columns(records=record()).select(_SHOWN)
+        if not hits.height or not self.correlations:
             return alone
-        made = rules.correlate(kept, self.correlations).filter(pl.col("state") == "confirmed")
+        heard = kept.filter(pl.col("table") == HEARD) if self.awaited else None
+        latency = dict.fromkeys(self.awaited, self.latency)
+        made = rules.correlate(hits, self.correlations, latency=latency, heard=heard).filter(pl.col("state") == "confirmed")
         together = made.rename({"key": "event_id", "decided": "arrival"}).select(_SHOWN)
         return pl.concat([alone, together.cast({"records": pl.List(RECORD)})], how="vertical_relaxed")

@@ -21,12 +21,13 @@ SYSTEM: Mapping[str, str] = {
     "UserID": "@user",
     "Security_UserID": "@user",
     "Message": "=all-data",
+    "Level": "@level",
+    "Keywords": "@keywords",
+    "Execution_ProcessID": "@process",
     "terminal": "@terminal",
 }
 """Names of the System part of an event, and the columns they are. The rendered message is in no event: its values are asked."""
 NOT_KEPT: Mapping[str, str] = {
-    "Level": "the event's level is not kept",
-    "Keywords": "the event's keywords are not kept",
     "Opcode": "the event's opcode is not kept",
 }
 ATM = ("cash", "units", "host", "cabinet", "operator", "feeds", "windows", "visits")
