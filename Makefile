@@ -4,14 +4,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
+SIEM := $(VENV)/siem
 
 .PHONY: demo test check bench clean
 
 demo: $(VENV)/.run
 	$(BIN)/jackstop demo
 
-test: $(STAMP)
-	$(BIN)/python -m pytest
+test: $(STAMP) $(SIEM)/.ready
+	JACKSTOP_SIEM=$(CURDIR)/$(SIEM)/bin/python $(BIN)/python -m pytest
 
 check: $(STAMP)
 	$(BIN)/ruff check .
@@ -29,6 +30,11 @@ $(VENV)/.run: requirements/run.txt pyproject.toml scripts/setup
 $(STAMP): requirements/dev.txt pyproject.toml scripts/setup
 	scripts/setup $(PYTHON) $(VENV) requirements/dev.txt
 	touch $@ $(VENV)/.run
+
+# pySigma's backends hold on to an older pySigma than rules are read with
+$(SIEM)/.ready: $(STAMP) requirements/siem.txt scripts/setup
+	scripts/setup $(PYTHON) $(SIEM) requirements/siem.txt alone
+	touch $@
 
 clean:
 	rm -rf $(VENV) jackstop-demo .pytest_cache .mypy_cache .ruff_cache

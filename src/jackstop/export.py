@@ -6,7 +6,7 @@ correlations (targets cut time into fixed buckets, and an attack over an edge is
 letters, for Sigma does not. What remains is listed as a difference: visits silence a rule here and nowhere else.
 
 pySigma's backends hold on to pySigma 1, and reading rules needs pySigma 2, so the two cannot live in one environment. This
-module imports nothing of jackstop and is a program of its own: run by another interpreter, which has `requirements/siem.in`,
+module imports nothing of jackstop and is a program of its own: run by another interpreter, which has `requirements/siem.txt`,
 it reads a request (JSON) from stdin and writes the answer to stdout.
 """
 
@@ -181,7 +181,7 @@ def _backend(target: Target) -> Any:  # noqa: ANN401 - backends have no common t
         found = [_get(*p) for p in target.pipelines]
         backend = _get(*target.backend)
     except ImportError:
-        raise NotInstalled(f"{target.package} is not installed, expected an interpreter that has requirements/siem.in") from None
+        raise NotInstalled(f"{target.package} is not installed, expected an interpreter that has requirements/siem.txt") from None
     pipelines: list[ProcessingPipeline] = [made() for made in found]
     resolver = ProcessingPipelineResolver({str(i): p for i, p in enumerate(pipelines)})
     return backend(resolver.resolve(list(resolver.pipelines)))

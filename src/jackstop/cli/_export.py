@@ -26,14 +26,14 @@ def command(
     rules: Annotated[list[Path] | None, typer.Option(help="Rule files of yours instead of ours.")] = None,
     python: Annotated[
         Path | None,
-        typer.Option("--with", help="The Python of an environment that has requirements/siem.in; this one by default."),
+        typer.Option("--with", help="The Python of an environment that has requirements/siem.txt; this one by default."),
     ] = None,
     folded: Annotated[bool, typer.Option("--folded", help="The index folds letters to one case (a normalizer).")] = False,
 ) -> None:
     """Write our Sigma rules as queries of another system, one file a rule, and say which it cannot express, and why.
 
     A rule the system cannot honour is left out, never bent. pySigma's backends need an environment of their own:
-    python3 -m venv siem && siem/bin/pip install -r requirements/siem.in
+    python3 -m venv siem && siem/bin/pip install -r requirements/siem.txt
 
     Example: jackstop detections export --to splunk --with siem/bin/python --out ./splunk
     """
@@ -71,7 +71,7 @@ def _asked(texts: dict[str, str], to: str, *, folded: bool, python: Path | None)
         raise NotInstalled(f"{python}: {fault}, expected a Python interpreter") from None
     if done.returncode:
         said = (done.stderr.strip().splitlines() or ["it ended by itself"])[-1]
-        raise NotInstalled(f"{python}: {said}, expected an environment that has requirements/siem.in")
+        raise NotInstalled(f"{python}: {said}, expected an environment that has requirements/siem.txt")
     told = json.loads(done.stdout)
     queries = [Query(**{**q, "differences": tuple(q["differences"])}) for q in told["queries"]]
     return queries, [Refused(**r) for r in told["refused"]]
