@@ -14,6 +14,7 @@ def test_a_detection_fires_and_stays_silent_as_its_cases_say(name):
 def test_a_detection_has_a_case_for_each_answer_and_words_in_both_languages(name):
     found = detections.find(name)
     assert {c.fires for c in found.TESTS} == {True, False}
+    assert any(c.missing for c in found.TESTS), "no case in which a source is missing"
     for text in (found.META.title, found.META.why, found.META.first_step):
         assert text.en.strip()
         assert any(ord(c) > 0x3000 for c in text.ja)

@@ -46,4 +46,10 @@ TESTS = (
         fires=True,
     ),
     Case("one approval and no cash", (*HEARTBEAT, *paid(-60, 500), reply(60, 2_000, rrn="1")), fires=False),
+    Case(
+        "the trace does not arrive",
+        (*HEARTBEAT, *paid(-900, 500), reply(60, 2_000, rrn="1"), reply(120, 3_000, rrn="2"), reply(180, 4_000, rrn="3")),
+        fires=False,
+        missing=("nextware-trace",),
+    ),
 )

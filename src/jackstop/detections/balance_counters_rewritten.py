@@ -43,4 +43,5 @@ TESTS = (
         fires=False,
         visits=((0, 900, ("exchange",)),),
     ),
+    Case("the trace does not arrive", (told(60, "counters-set"),), fires=False, missing=("nextware-trace",)),
 )

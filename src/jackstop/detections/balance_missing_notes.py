@@ -74,4 +74,5 @@ TESTS = (
         (*HEARTBEAT, _count(0, 1000), reply(57, 8_000), _count(600, 996)),
         fires=False,
     ),
+    Case("the trace does not arrive", (*HEARTBEAT, _count(0, 1000), _count(600, 960)), fires=False, missing=("nextware-trace",)),
 )

@@ -43,4 +43,5 @@ TESTS = (
     Case("a cassette goes missing at night", (_unit(0, "ok"), _unit(60, "missing")), fires=True),
     Case("a visit permits it", (_unit(0, "ok"), _unit(60, "missing")), fires=False, visits=((0, 900, ("exchange",)),)),
     Case("a cassette runs low", (_unit(0, "ok"), _unit(60, "low")), fires=False),
+    Case("the trace does not arrive", (_unit(0, "ok"), _unit(60, "missing")), fires=False, missing=("nextware-trace",)),
 )

@@ -42,4 +42,10 @@ TESTS = (
         (*HEARTBEAT, told(-500, "power-up"), reply(57, 80_000), *paid(60, 80_000)),
         fires=False,
     ),
+    Case(
+        "the trace does not arrive",
+        (*HEARTBEAT, told(-500, "power-up"), *paid(60, 80_000)),
+        fires=False,
+        missing=("nextware-trace",),
+    ),
 )

@@ -39,4 +39,5 @@ TESTS = (
     Case("the same disk starts again", (_disk(0, "WD-1"), _disk(600, "WD-1")), fires=False),
     Case("a USB disk comes", (_disk(0, "WD-1"), _disk(600, "STICK", bus="7")), fires=False),
     Case("a visit permits it", (_disk(0, "WD-1"), _disk(600, "XX-9")), fires=False, visits=((300, 900, ("software",)),)),
+    Case("the Windows events do not arrive", (_disk(0, "WD-1"), _disk(600, "XX-9")), fires=False, missing=("winlogbeat",)),
 )

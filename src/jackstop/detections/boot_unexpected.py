@@ -29,4 +29,5 @@ def detect(view: View) -> pl.DataFrame:
 TESTS = (
     Case("the machine restarts", (told(60, "power-up"),), fires=True),
     Case("a visit permits it", (told(60, "power-up"),), fires=False, visits=((0, 900, ("reboot",)),)),
+    Case("the trace does not arrive", (told(60, "power-up"),), fires=False, missing=("nextware-trace",)),
 )

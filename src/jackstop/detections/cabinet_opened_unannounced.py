@@ -34,4 +34,5 @@ TESTS = (
     Case("the cabinet is opened at night", (door(60),), fires=True),
     Case("a visit permits it", (door(60),), fires=False, visits=((0, 900, ("open-cabinet",)),)),
     Case("only a closing is heard of", (door(60, "closed"),), fires=False),
+    Case("the panel's lines do not arrive", (door(60),), fires=False, missing=("cef",)),
 )

@@ -28,4 +28,5 @@ def detect(view: View) -> pl.DataFrame:
 TESTS = (
     Case("a door opens on a Sunday night", (door(60),), fires=True),
     Case("a sensor comes to rest", (door(60, "restored"),), fires=False),
+    Case("the panel's lines do not arrive", (door(60),), fires=False, missing=("cef",)),
 )

@@ -40,4 +40,5 @@ def detect(view: View) -> pl.DataFrame:
 TESTS = (
     Case("the tamper switch trips", (door(60, "tamper", sensor="tamper"),), fires=True),
     Case("a visit permits opening", (door(60, "tamper", sensor="tamper"),), fires=False, visits=((0, 900, ("open-cabinet",)),)),
+    Case("the panel's lines do not arrive", (door(60, "tamper", sensor="tamper"),), fires=False, missing=("cef",)),
 )

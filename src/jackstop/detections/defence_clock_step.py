@@ -47,4 +47,10 @@ TESTS = (
         (row("feeds", 60, "winlogbeat", activity="clock-step", before=1_000_000, after=0),),
         fires=False,
     ),
+    Case(
+        "the Windows events do not arrive",
+        (row("feeds", 60, "winlogbeat", activity="clock-step", before=3_600_000_000, after=0),),
+        fires=False,
+        missing=("winlogbeat",),
+    ),
 )

@@ -37,4 +37,10 @@ TESTS = (
         fires=False,
         visits=((0, 900, ("software",)),),
     ),
+    Case(
+        "the Windows events do not arrive",
+        (row("feeds", 60, "winlogbeat", activity="log-cleared", detail="Security"),),
+        fires=False,
+        missing=("winlogbeat",),
+    ),
 )

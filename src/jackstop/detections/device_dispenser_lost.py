@@ -57,4 +57,10 @@ TESTS = (
         visits=((0, 900, ("open-cabinet",)),),
     ),
     Case("the dispenser is well", (device(120, "status", state="online"),), fires=False),
+    Case(
+        "the trace does not arrive",
+        (door(60), device(120, "status", state="no-device")),
+        fires=False,
+        missing=("nextware-trace",),
+    ),
 )

@@ -41,4 +41,10 @@ TESTS = (
         (*HEARTBEAT, reply(57, 80_000), device(60, "dispense-requested", 80_000), device(63, "dispense-failed", result=-14)),
         fires=False,
     ),
+    Case(
+        "the trace does not arrive",
+        (*HEARTBEAT, device(60, "dispense-requested", 80_000), device(62, "incomplete", 0), device(63, "rejected")),
+        fires=False,
+        missing=("nextware-trace",),
+    ),
 )

@@ -58,4 +58,10 @@ TESTS = (
         fires=False,
         visits=((0, 900, ("test-dispense", "supervisor")),),
     ),
+    Case(
+        "the trace does not arrive",
+        (*HEARTBEAT, told(10, "supervisor-entered"), *paid(60, 40_000)),
+        fires=False,
+        missing=("nextware-trace",),
+    ),
 )

@@ -78,4 +78,10 @@ TESTS = (
         (device(0, "security-level", state="enforced"), device(60, "security-level", state="enforced")),
         fires=False,
     ),
+    Case(
+        "the trace does not arrive",
+        (device(0, "security-level", state="enforced"), device(60, "security-level", state="not-enforced")),
+        fires=False,
+        missing=("nextware-trace",),
+    ),
 )

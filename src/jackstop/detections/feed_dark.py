@@ -38,4 +38,14 @@ TESTS = (
         fires=True,
     ),
     Case("the host feed lives", (*HEARTBEAT, reply(57, 20_000), *paid(60, 20_000)), fires=False),
+    Case(
+        "the host's messages do not arrive",
+        (
+            *HEARTBEAT,
+            row("cash", 7257, "ncr-journal", activity="reply-received", layer="application", amount=20_000),
+            *paid(7260, 20_000),
+        ),
+        fires=False,
+        missing=("switch-csv",),
+    ),
 )

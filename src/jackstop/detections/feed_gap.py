@@ -37,4 +37,10 @@ TESTS = (
         fires=True,
     ),
     Case("records were delivered twice", (row("feeds", 60, "nextware-trace", activity="duplicates", count=3),), fires=False),
+    Case(
+        "the trace does not arrive",
+        (row("feeds", 60, "nextware-trace", activity="gap", count=40, before=1, after=42),),
+        fires=False,
+        missing=("nextware-trace",),
+    ),
 )

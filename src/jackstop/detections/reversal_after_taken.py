@@ -53,4 +53,10 @@ TESTS = (
     Case(
         "the reversal comes two hours late", (*HEARTBEAT, reply(57, 20_000), *paid(60, 20_000), _undone(7200, 20_000)), fires=True
     ),
+    Case(
+        "the host's messages do not arrive",
+        (*HEARTBEAT, reply(57, 20_000), *paid(60, 20_000), _undone(95, 20_000)),
+        fires=False,
+        missing=("switch-csv",),
+    ),
 )

@@ -34,4 +34,5 @@ def detect(view: View) -> pl.DataFrame:
 TESTS = (
     Case("supervisor mode at night", (told(60, "supervisor-entered"),), fires=True),
     Case("a visit permits it", (told(60, "supervisor-entered"),), fires=False, visits=((0, 900, ("supervisor",)),)),
+    Case("the trace does not arrive", (told(60, "supervisor-entered"),), fires=False, missing=("nextware-trace",)),
 )
