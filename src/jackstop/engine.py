@@ -126,6 +126,7 @@ def advance(setup: Setup, state: State, tables: Tables, watermark: int) -> tuple
         setup.settings,
         setup.signals.tell(signals),
         settled.drains,
+        settled.risen,
     )
     findings = _findings(setup, view, before, watermark)
     given = _verdicts(settled, before, watermark)

@@ -65,7 +65,7 @@ class View:
     Attributes:
         rows: tables within their look-back. movements, idle, losses, undone, disks: see `ledger.book` and `ledger.disks`.
         visits: all known visits. fleet, settings: configuration. signals: recent hits of rules, see `rules.RuleSet.match`.
-        drains: hours in which far more cash left than is usual then, see `ledger.outflow`.
+        drains: hours in which far more cash left than is usual then, see `ledger.outflow`. risen: see `ledger.drift`.
     """
 
     rows: Mapping[str, pl.DataFrame]
@@ -79,6 +79,7 @@ class View:
     settings: Settings
     signals: pl.DataFrame = field(default_factory=pl.DataFrame)
     drains: pl.DataFrame = field(default_factory=pl.DataFrame)
+    risen: pl.DataFrame = field(default_factory=pl.DataFrame)
 
     def table(self, name: str) -> pl.DataFrame | None:
         """A table's rows, or None where there are none."""

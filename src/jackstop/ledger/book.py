@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from jackstop.ledger import authorisations, balances, episodes, outflow, presence, reconcile, reversals, verdicts
+from jackstop.ledger import authorisations, balances, drift, episodes, outflow, presence, reconcile, reversals, verdicts
 from jackstop.ledger.intake import Frames
 from jackstop.model.settings import Settings
 from jackstop.model.tables import ALL
@@ -32,7 +32,7 @@ class Book:
         life: signs of life of the host feeds. host_since: terminal, since: first row of view `host`.
         groups: terminal, group: the host feed each terminal's messages come by.
         last, residue: counters and what they leave unexplained. losses: falls found, for as long as `recall`.
-        outflow: what left hour by hour.
+        outflow: what left hour by hour. drift: what nothing explains, hour by hour.
     """
 
     pool: Frames
@@ -46,6 +46,7 @@ class Book:
     residue: pl.DataFrame
     losses: pl.DataFrame
     outflow: outflow.Outflow
+    drift: drift.Drift
 
     @classmethod
     def empty(cls) -> "Book":
@@ -66,6 +67,7 @@ class Book:
             of(balances.RESIDUE),
             pl.DataFrame(),
             outflow.Outflow.empty(),
+            drift.Drift.empty(),
         )
 
 
@@ -88,7 +90,8 @@ class Settled:
         movements: judged episodes of the window (all; `decided` says when each verdict holds).
         idle: approvals for which no cash moved. losses: falls of counters nothing explains.
         undone: reversals that took back what the customer kept.
-        drains: hours in which far more left than is usual (see `outflow`).
+        drains: hours in which far more left than is usual (see `outflow`). risen: hours in which what nothing explains rose
+            over the limit (see `drift`).
         rows: the tables' rows within their look-back, those of this step included.
     """
 
@@ -98,6 +101,7 @@ class Settled:
     undone: pl.DataFrame
     rows: Frames
     drains: pl.DataFrame
+    risen: pl.DataFrame
 
 
 def settle(book: Book, rows: Frames, terms: Terms, before: int, watermark: int) -> tuple[Book, Settled]:
@@ -114,7 +118,8 @@ def settle(book: Book, rows: Frames, terms: Terms, before: int, watermark: int) 
     book = _balance(book, judged, idle, terms, before, watermark)
     undone = reversals.held_against(host.filter(pl.col("activity").is_in(["reversal", "partial"])), book.settled)
     paying = idle.filter(pl.col("terminal").is_in(cash["terminal"].unique().implode()))
-    settled = Settled(judged, paying, book.losses, undone, book.pool, book.outflow.drains)
+    book = replace(book, drift=drift.note(book.drift, judged, terms.settings, before, watermark))
+    settled = Settled(judged, paying, book.losses, undone, book.pool, book.outflow.drains, book.drift.risen)
     return _prune(book, walked, terms.settings, watermark), settled
 
 

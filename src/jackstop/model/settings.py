@@ -36,6 +36,8 @@ class Settings:
         keep: how long rows of cash, units and host are kept. recall: how long rare rows (doors, boots) are kept.
         remember: how long settled transactions are remembered for late reversals and advices.
         incident: quiet time that ends an incident: later findings open a new alert.
+        drift_slack, drift_limit: in usual withdrawals of a terminal: by how much an hour lowers the sum of what nothing
+            explains, and over what it is told.
     """
 
     early: int = 5 * SECOND
@@ -64,3 +66,5 @@ class Settings:
     recall: int = 24 * HOUR
     remember: int = 48 * HOUR
     incident: int = 2 * HOUR
+    drift_slack: float = 0.25
+    drift_limit: float = 3.0
