@@ -11,6 +11,8 @@ from jackstop.ledger import assignment, matching
 from jackstop.model.settings import Settings
 
 _FAR = 2**62
+COLD_WEIGHT = 8
+"""By how much less a distance in time weighs while a clock is not known."""
 
 
 def windows(episodes: pl.DataFrame, latency: pl.DataFrame, default: int, settings: Settings) -> pl.DataFrame:
@@ -145,12 +147,16 @@ def _settle_groups(
 
 
 def _costs(ordered: pl.DataFrame, usable: pl.DataFrame, matched: matching.Matched) -> matching.Ints:
-    """Cost of each candidate pair: distance in time, shortfall of value, less what equal keys and mixes are worth."""
-    left = ordered[matched.edges_from].select("at", "again", "amount", "app_rrn", "app_tsn", "app_counts")
+    """Cost of each candidate pair: distance in time, shortfall of value, less what equal keys and mixes are worth.
+
+    Where the clock is not known yet all distances are off by the same unknown offset, so they weigh little.
+    """
+    left = ordered[matched.edges_from].select("at", "again", "known", "amount", "app_rrn", "app_tsn", "app_counts")
     right = usable[matched.edges_to].select(r_at="at", r_amount="amount", rrn="rrn", tsn="tsn", r_counts="counts")
     pairs = pl.concat([left, right], how="horizontal")
     ahead = pl.col("r_at") - pl.col("at")
-    distance = pl.min_horizontal(ahead.abs(), (ahead - pl.col("again")).abs())
+    apart = pl.min_horizontal(ahead.abs(), (ahead - pl.col("again")).abs())
+    distance = pl.when("known").then(apart).otherwise(apart // COLD_WEIGHT)
     shortfall = ((pl.col("r_amount") - pl.col("amount")) * 120_000_000) // pl.col("r_amount")
     same_key = (pl.col("app_rrn") == pl.col("rrn")) | (pl.col("app_tsn") == pl.col("tsn"))
     same_mix = pl.col("app_counts") == pl.col("r_counts")
