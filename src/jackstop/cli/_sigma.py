@@ -1,35 +1,21 @@
 """`jackstop detections test --sigma`: how much of a folder of published rules runs, and what it finds in log files."""
 
+import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 
-import polars as pl
 import typer
 from rich.table import Table
 
 from jackstop import formats, rules
 from jackstop.cli import shared
-from jackstop.model.fleet import Reading
 from jackstop.rules.compat import MEANING, Report, report
+from jackstop.runners.search import Found, Log, search
 from jackstop.sources import bundle, knowledge
 from jackstop.sources.fleet_file import BundleError
 
-_PIECE = 4 << 20
 _SHOWN = 20
-
-
-@dataclass(slots=True)
-class _Found:
-    """Hits by rule id and file, and how many Windows events were read."""
-
-    hits: dict[str, dict[str, int]] = field(default_factory=dict)
-    events: int = 0
-
-    def add(self, name: str, counts: dict[str, int]) -> None:
-        for rule, count in counts.items():
-            by_file = self.hits.setdefault(rule, {})
-            by_file[name] = by_file.get(name, 0) + count
 
 
 def test(folder: Path, files: Sequence[Path], form: shared.Format) -> None:
@@ -62,30 +48,14 @@ def _texts(folder: Path) -> dict[str, str]:
     return texts
 
 
-def _search(said: Report, files: Sequence[Path]) -> _Found:
+def _search(said: Report, files: Sequence[Path]) -> Found:
     """The hits of the rules that run."""
-    found = _Found()
-    ruleset = rules.RuleSet.of(said.loaded.rules)
-    alone = {r.about.id for r in said.loaded.rules if r.alone}
-    kept = [rules.empty()]
-    total = sum(f.stat().st_size for f in files if f.exists())
-    done = 0
+    if not files:
+        return Found()
+    logs = [Log(f, _format(f)) for f in files]
+    jobs = len(os.sched_getaffinity(0))
     with shared.progress("Looking for rules in logs") as tell:
-        for file in files:
-            reader = formats.find(_format(file)).reader(Reading(name=file.name))
-            for piece in (*bundle.pieces(file, _PIECE), b""):
-                tables = reader.feed(piece, final=not piece).tables
-                done += len(piece)
-                found.events += tables.windows.height
-                hits = ruleset.match(dict(tables.items()))
-                found.add(file.name, dict(hits.filter(pl.col("rule").is_in(alone)).group_by("rule").len().iter_rows()))
-                if said.loaded.correlations:
-                    kept.append(hits)
-                tell(done, max(total, done))
-    made = rules.correlate(pl.concat(kept, how="diagonal_relaxed"), said.loaded.correlations)
-    for rule, count in made.filter(pl.col("state") == "confirmed").group_by("rule").len().iter_rows():
-        found.add("(all files)", {rule: count})
-    return found
+        return search(said.loaded, logs, jobs, tell)
 
 
 def _format(file: Path) -> str:
@@ -109,7 +79,7 @@ def _abouts(said: Report) -> dict[str, rules.About]:
     return {r.about.id: r.about for r in said.loaded.rules} | {c.about.id: c.about for c in said.loaded.correlations}
 
 
-def _document(said: Report, found: _Found, files: Sequence[Path]) -> dict[str, object]:
+def _document(said: Report, found: Found, files: Sequence[Path]) -> dict[str, object]:
     abouts = _abouts(said)
     hits = [
         {
@@ -139,7 +109,7 @@ def _document(said: Report, found: _Found, files: Sequence[Path]) -> dict[str, o
     }
 
 
-def _say(said: Report, found: _Found, files: Sequence[Path]) -> None:
+def _say(said: Report, found: Found, files: Sequence[Path]) -> None:
     say = shared.out.print
     known = f"{said.documents:,} rules; {said.valid:,} valid and of a log source known here"
     say(f"{known}; {said.running:,} of those run ({said.share:.1%})", soft_wrap=True)
