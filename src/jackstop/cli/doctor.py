@@ -9,7 +9,7 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from jackstop import detections, formats
+from jackstop import detections, formats, trial
 from jackstop.cli import shared
 from jackstop.cli.shared import Format
 from jackstop.model.results import SourceCoverage
@@ -45,7 +45,7 @@ def doctor(
 ) -> None:
     """Check configuration, feeds, clocks, storage and permissions; say what to mend. Leaves with 1 where something is bad."""
     loaded = bundles.load(bundle)
-    checks = [*_configuration(loaded), *_feeds(loaded), *_blind(loaded), *_storage(out), *_clocks(out)]
+    checks = [*_configuration(loaded), *_knowledge(loaded), *_feeds(loaded), *_blind(loaded), *_storage(out), *_clocks(out)]
     if form is Format.json:
         shared.say_json([c._asdict() for c in checks])
     else:
@@ -73,6 +73,22 @@ def _configuration(loaded: Bundle) -> Iterator[Check]:
         yield Check(
             "note", "visits.csv: no visit is known", "give the schedule of cash loads and maintenance, or each will alert"
         )
+
+
+def _knowledge(loaded: Bundle) -> Iterator[Check]:
+    """The bundle's own detections and advisories, and whether the detections' cases hold."""
+    if loaded.indicators:
+        yield Check("good", f"advisories: {len(loaded.indicators)} indicators are looked for")
+    try:
+        detections.learn(loaded.detections)
+    except detections.Faulty as fault:
+        for line in str(fault).splitlines():
+            yield Check("bad", line, "mend the rule: docs/rules.md")
+        return
+    for path in loaded.detections:
+        name = detections.named(path)
+        wrong = trial.failures(name)
+        yield Check("good", f"{path}: detection {name}, its cases hold") if not wrong else Check("bad", "; ".join(wrong))
 
 
 def _feeds(loaded: Bundle) -> Iterator[Check]:
