@@ -176,3 +176,21 @@ level: no""".splitlines()
 def test_any_text_gives_rules_or_faults_and_never_an_error(text):
     loaded = rules.load({"r.yml": text})
     assert loaded.rules or loaded.correlations or loaded.faults or not text.replace("-", "").strip()
+
+
+def test_a_rule_that_sigma_refuses_still_has_all_its_other_faults_told():
+    text = """title: Slow
+id: 11111111-1111-4111-8111-111111111112
+logsource: {product: windows, service: sytem}
+detection:
+  a: {EventID: 7045, ImagePath|re: '(a+)+(?=b)'}
+  b: {ServiceName|foo: x}
+  condition: a and b and c
+level: loud
+"""
+    loaded = rules.load({"a.yml": text})
+    assert not loaded.rules
+    told = {(f.line, word) for f in loaded.faults for word in ("sytem", "(?=b)", "foo", "'c'", "loud") if word in f.what}
+    assert {(3, "sytem"), (5, "(?=b)"), (6, "foo"), (7, "'c'")} <= told
+    assert any(word == "loud" for _, word in told)
+    assert len(loaded.faults) == 5

@@ -21,6 +21,7 @@ _EXPECTED = {
     "correlation": "a correlation as Sigma 2.1 has it",
 }
 _LONGEST_CONDITION = 4096
+_NO_SELECTION = ("condition", "timeframe")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def _draft(document: Document, pipeline: Pipeline) -> Draft:
     plain = {k: v for k, v in body.items() if k != extension.KEY}
     parsed, wrong = sigma.parse(plain)
     if wrong or parsed is None:
-        raise _Wrong([_sigma_fault(document, w) for w in wrong])
+        raise _Wrong([_sigma_fault(document, w) for w in wrong] + _others(document, plain, pipeline))
     said = extension.block(body)
     about = _about(document, said)
     if isinstance(parsed, SigmaCorrelationRule):
@@ -74,15 +75,53 @@ def _draft(document: Document, pipeline: Pipeline) -> Draft:
     return _rule_draft(document, about, parsed, said, pipeline)
 
 
+def _others(document: Document, plain: Mapping[str, Any], pipeline: Pipeline) -> list[Fault]:
+    """What else is wrong with a rule that pySigma refuses: each selection by itself, then the condition, then the source.
+
+    Selections that are wrong stand for any other while the condition is looked at.
+    """
+    detection, logsource = plain.get("detection"), plain.get("logsource")
+    faults: list[Fault] = []
+    if isinstance(detection, dict):
+        sound = {}
+        for name, said in detection.items():
+            if name not in _NO_SELECTION:
+                wrong = _probed(document, {name: said, "condition": name}, pipeline)
+                faults += wrong
+                sound[name] = {"EventID": 1} if wrong else said
+        if sound and "condition" in detection:
+            faults += _probed(document, {**sound, "condition": detection["condition"]}, pipeline)
+    if isinstance(logsource, dict) and all(isinstance(v, str) for v in logsource.values()):
+        named = {k: logsource.get(k) for k in ("product", "category", "service")}
+        if not places(**named):
+            faults.append(_unknown_source(document, named))
+    return faults
+
+
+def _probed(document: Document, detection: Mapping[str, Any], pipeline: Pipeline) -> list[Fault]:
+    """What is wrong with a detection of some source."""
+    parsed, wrong = sigma.parse({"title": "probe", "logsource": {"product": "windows"}, "detection": dict(detection)})
+    if wrong or not isinstance(parsed, SigmaRule):
+        return [_sigma_fault(document, w) for w in wrong]
+    try:
+        sigma.tree(parsed, pipeline.placeholders)
+    except Unsupported as said:
+        return [_fault(document, s) for s in said.all()]
+    return []
+
+
+def _unknown_source(document: Document, named: Mapping[str, str | None]) -> Fault:
+    source = " ".join(f"{k} {v}" for k, v in named.items() if v)
+    return Fault(document.path, document.line("logsource"), "source", f"log source {source or 'empty'} is not known", known())
+
+
 def _rule_draft(document: Document, about: About, parsed: SigmaRule, said: Mapping[str, Any], pipeline: Pipeline) -> Draft:
     logsource = parsed.logsource
     found = places(logsource.product, logsource.category, logsource.service)
-    parts = (("product", logsource.product), ("category", logsource.category), ("service", logsource.service))
-    source = " ".join(f"{k} {v}" for k, v in parts if v)
+    named = {"product": logsource.product, "category": logsource.category, "service": logsource.service}
     if not found:
-        raise _Wrong(
-            [Fault(document.path, document.line("logsource"), "source", f"log source {source or 'empty'} is not known", known())]
-        )
+        raise _Wrong([_unknown_source(document, named)])
+    source = " ".join(f"{k} {v}" for k, v in named.items() if v)
     tree = sigma.tree(parsed, pipeline.placeholders)
     return Draft(document, about, tree=tree, source=source, places=found, when=extension.schedule(said))
 
