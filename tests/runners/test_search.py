@@ -48,7 +48,8 @@ def test_packed_and_plain_files_are_read_to_their_end(tmp_path):
     assert found.hits["11111111-1111-4111-8111-111111111111"] == {"a.json": 30_000, "b.json.gz": 30_000}
 
 
-def test_processes_find_what_one_finds(tmp_path):
+def test_processes_find_what_one_finds(tmp_path, monkeypatch):
+    monkeypatch.setattr(search, "SMALL", 0)
     logs = [beat(tmp_path / f"{n}.json", 9_000) for n in "abc"]
     assert told(logs, 2) == told(logs, 1)
 

@@ -22,8 +22,8 @@ from jackstop.sources import bundle
 _PIECE = 4 << 20
 RANGE = 8 << 20
 """Bytes of one part of an EVTX file."""
-SMALL = 4 << 20
-"""Bytes of logs for which no processes are started."""
+SMALL = 128 << 20
+"""Bytes of logs for which no processes are started: each must make its own plans of the rules first, which takes seconds."""
 
 Progress = Callable[[int, int], None]
 
