@@ -133,3 +133,23 @@ def test_what_is_missing_is_told_only_while_its_source_speaks_however_time_is_cu
     for case in detections.find("site.alone").TESTS:
         for cuts in (7, 240):
             assert trial.run("site.alone", case, cuts=cuts) == trial.run("site.alone", case)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "word"),
+    [
+        ("level: medium\n", "", "level"),
+        ("stage: persistence", "stage: somewhere", "somewhere"),
+        ("silenced_by: [software]", "silenced_by: [sofware]", "sofware"),
+        ("needs: [windows]", "needs: [window]", "'window'"),
+        ("needs: [windows]", "needs: windows", "needs"),
+        ("fires: true", "fires: often", "fires"),
+        ("at: 0", "at: soon", "soon"),
+        ("code: 5861", "kode: 5861", "kode"),
+    ],
+)
+def test_a_block_with_wrong_words_is_refused_with_its_place(old, new, word):
+    assert old in changed() + "\n"
+    with pytest.raises(detections.Faulty, match=word) as told:
+        detections.learn({"site_wmi.yml": (changed() + "\n").replace(old, new)})
+    assert str(told.value).startswith("site_wmi.yml:")

@@ -11,6 +11,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+import msgspec
 import orjson
 import polars as pl
 
@@ -18,6 +19,8 @@ from jackstop import rules as sigma
 from jackstop.detections._cases import Case, Row, row
 from jackstop.detections._claims import Detection, Text, View, claims, none, unpermitted
 from jackstop.model.settings import MINUTE
+from jackstop.model.tables import BY_NAME
+from jackstop.model.vocabulary import PERMITS, STAGE
 from jackstop.rules import About, Correlation, Rule
 
 BLOCK = "x-jackstop"
@@ -25,7 +28,7 @@ AGAIN = 10 * MINUTE
 """µs within which a rule that says the same of the same terminal again is not claimed again."""
 
 _STEM = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+")
-_LEVEL = {"informational": "info"}
+_LEVEL = {"informational": "info", "low": "low", "medium": "medium", "high": "high", "critical": "critical"}
 _SOURCE = {
     "cash": "nextware-trace",
     "units": "nextware-trace",
@@ -35,7 +38,32 @@ _SOURCE = {
     "windows": "winlogbeat",
     "feeds": "winlogbeat",
 }
-_WORDS = ("title", "why", "first_step", "gaps", "needs", "tests")
+
+
+class _Words(msgspec.Struct):
+    en: str
+    ja: str
+
+
+class _Test(msgspec.Struct, forbid_unknown_fields=True):
+    name: str
+    fires: bool
+    rows: list[dict[str, Any]]
+    visits: list[tuple[float, float, list[str]]] = []
+    missing: list[str] = []
+
+
+class _Block(msgspec.Struct):
+    """What a block must say besides what `rules` reads of it."""
+
+    title: _Words
+    why: _Words
+    first_step: _Words
+    needs: list[str]
+    gaps: str
+    tests: list[_Test]
+    silenced_by: list[str] = []
+    stage: str = ""
 
 
 class Faulty(ValueError):
@@ -120,47 +148,57 @@ def build(path: str, text: str) -> SigmaDetection:
     if faults:
         raise Faulty("\n".join(faults))
     about = told[0].about
-    missing = [w for w in _WORDS if w not in about.extension]
-    if missing:
-        raise Faulty(f"{path}:{about.line}: {BLOCK} lacks {', '.join(missing)}, expected {', '.join(_WORDS)}")
-    meta, tests = _meta(about), tuple(_cases(about.extension["tests"]))
-    return SigmaDetection(meta, tests, about.id, about.fields, loaded.rules, loaded.correlations)
+    try:
+        said = msgspec.convert(dict(about.extension), _Block)
+        _known("stage", [said.stage] if said.stage else [], STAGE)
+        _known("needs", said.needs, BY_NAME)
+        _known("silenced_by", said.silenced_by, PERMITS)
+        _known("level", [about.level], _LEVEL)
+        return SigmaDetection(
+            _meta(about, said), tuple(_cases(said.tests)), about.id, about.fields, loaded.rules, loaded.correlations
+        )
+    except (msgspec.ValidationError, Faulty) as fault:
+        raise Faulty(f"{path}:{about.line}: {BLOCK}: {fault}, expected what docs/rules.md shows") from None
 
 
-def _meta(about: About) -> Detection:
-    said = about.extension
+def _known(name: str, said: Iterable[str], words: Iterable[str]) -> None:
+    listed = list(words)
+    strange = [w for w in said if w not in listed]
+    if strange:
+        raise Faulty(f"{name} {', '.join(map(repr, strange))}, none of: {', '.join(listed)}")
+
+
+def _meta(about: About, said: _Block) -> Detection:
     return Detection(
-        title=_text(said["title"]),
-        why=_text(said["why"]),
-        first_step=_text(said["first_step"]),
-        level=_LEVEL.get(about.level, about.level),
-        needs=tuple(said["needs"]),
-        gaps=str(said["gaps"]),
+        title=Text(said.title.en, said.title.ja),
+        why=Text(said.why.en, said.why.ja),
+        first_step=Text(said.first_step.en, said.first_step.ja),
+        level=_LEVEL[about.level],
+        needs=tuple(said.needs),
+        gaps=said.gaps,
         attack=about.attack,
-        silenced_by=tuple(said.get("silenced_by", ())),
-        stage=str(said.get("stage", "")),
+        silenced_by=tuple(said.silenced_by),
+        stage=said.stage,
     )
 
 
-def _text(said: Mapping[str, Any]) -> Text:
-    return Text(str(said["en"]), str(said["ja"]))
-
-
-def _cases(tests: Iterable[Mapping[str, Any]]) -> Iterator[Case]:
+def _cases(tests: Iterable[_Test]) -> Iterator[Case]:
     for t in tests:
-        visits = tuple((a, b, tuple(p)) for a, b, p in t.get("visits", ()))
-        yield Case(
-            str(t["name"]),
-            tuple(_row(r) for r in t["rows"]),
-            fires=t["fires"],
-            visits=visits,
-            missing=tuple(t.get("missing", ())),
-        )
+        visits = tuple((a, b, tuple(p)) for a, b, p in t.visits)
+        yield Case(t.name, tuple(_row(r) for r in t.rows), fires=t.fires, visits=visits, missing=tuple(t.missing))
 
 
 def _row(said: Mapping[str, Any]) -> Row:
-    """A row of a case: `table` is windows unless said; `data` an object of strings, as the table has it."""
+    """A row of a case: `table` is windows unless said; `data` an object of strings, as the table has it.
+
+    Raises:
+        Faulty: it has no time, or names a table or a column that is none.
+    """
     table = str(said.get("table", "windows"))
+    _known("table", [table], _SOURCE)
+    _known("column", said.keys() - {"at", "table", "source"}, BY_NAME[table].schema)
+    if not isinstance(said.get("at"), int | float):
+        raise Faulty(f"a row's `at` is {said.get('at')!r}, no number of seconds")
     values: dict[str, Any] = {k: v for k, v in said.items() if k not in {"at", "table", "source"}}
     if "data" in values:
         values["data"] = orjson.dumps(values["data"]).decode()
