@@ -17,10 +17,11 @@ import polars as pl
 from jackstop.advisories import Indicator
 from jackstop.detections import _sigma
 from jackstop.detections._cases import Case
-from jackstop.detections._claims import CLAIMS, RECORD, Detection, Text, View
+from jackstop.detections._claims import CLAIMS, Detection, Text, View
 from jackstop.detections._joint import Joint, Past
 from jackstop.detections._sigma import Faulty, SigmaDetection
 from jackstop.detections._signals import Signals
+from jackstop.model.tables import RECORD
 from jackstop.model.vocabulary import STAGE
 
 __all__ = [

@@ -11,8 +11,8 @@ from jackstop.ledger.episodes import later
 from jackstop.ledger.verdicts import ident
 from jackstop.model.fleet import Fleet
 from jackstop.model.settings import MINUTE, Settings
+from jackstop.model.tables import RECORD
 
-RECORD = pl.Struct({"source": pl.String, "record_offset": pl.Int64, "record_length": pl.Int32, "record_digest": pl.Binary})
 CLAIMS = {
     "key": pl.UInt64(),
     "terminal": pl.String(),

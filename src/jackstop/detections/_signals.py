@@ -7,9 +7,10 @@ import polars as pl
 
 from jackstop import rules
 from jackstop.advisories import Indicator, Matcher
-from jackstop.detections._claims import RECORD, record, with_hours
+from jackstop.detections._claims import record, with_hours
 from jackstop.detections._sigma import AGAIN, SigmaDetection
 from jackstop.model.fleet import Fleet
+from jackstop.model.tables import RECORD
 
 KNOWN_BAD = "advisory"
 """What signals of indicators have in place of a rule's id."""

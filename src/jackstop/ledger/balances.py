@@ -11,6 +11,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from jackstop.model.settings import Settings
+from jackstop.model.tables import RECORD
 
 Ints = NDArray[np.int64]
 
@@ -201,8 +202,6 @@ _NOTHING = pl.DataFrame(
         "id": pl.UInt64,
         "currency": pl.String,
         "arrival": pl.Int64,
-        "records": pl.List(
-            pl.Struct({"source": pl.String, "record_offset": pl.Int64, "record_length": pl.Int32, "record_digest": pl.Binary})
-        ),
+        "records": pl.List(RECORD),
     }
 )

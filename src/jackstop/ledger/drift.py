@@ -11,10 +11,9 @@ from dataclasses import dataclass
 import polars as pl
 
 from jackstop.model.settings import HOUR, Settings
+from jackstop.model.tables import RECORD
 
-_RECORDS = pl.List(
-    pl.Struct({"source": pl.String, "record_offset": pl.Int64, "record_length": pl.Int32, "record_digest": pl.Binary})
-)
+_RECORDS = pl.List(RECORD)
 OPEN: dict[str, pl.DataType] = {
     "terminal": pl.String(),
     "hour": pl.Int64(),

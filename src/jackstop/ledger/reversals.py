@@ -6,6 +6,8 @@ they were not.
 
 import polars as pl
 
+from jackstop.model.tables import RECORD
+
 SETTLED = {
     "episode": pl.UInt64,
     "terminal": pl.String,
@@ -75,8 +77,6 @@ _NOTHING = pl.DataFrame(
         "decided": pl.Int64,
         "excess": pl.Int64,
         "currency": pl.String,
-        "records": pl.List(
-            pl.Struct({"source": pl.String, "record_offset": pl.Int64, "record_length": pl.Int32, "record_digest": pl.Binary})
-        ),
+        "records": pl.List(RECORD),
     }
 )

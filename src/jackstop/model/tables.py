@@ -14,6 +14,9 @@ from jackstop.model import vocabulary as v
 
 TIME = pl.Datetime("us", "UTC")
 COUNTS = pl.List(pl.Int32)
+RECORD = pl.Struct({"source": pl.String, "record_offset": pl.Int64, "record_length": pl.Int32, "record_digest": pl.Binary})
+"""Which record a claim or result rests on: columns of the envelope."""
+
 VALUES = pl.List(pl.Struct({"value": pl.Int64, "count": pl.Int32}))
 
 

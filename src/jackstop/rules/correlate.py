@@ -9,13 +9,13 @@ from hashlib import blake2b
 import orjson
 import polars as pl
 
+from jackstop.model.tables import RECORD
 from jackstop.rules.absence import ears, missing
-from jackstop.rules.groups import RECORD, GroupKey, Hit, gathered, prepared
+from jackstop.rules.groups import CITED, GroupKey, Hit, gathered, prepared
 from jackstop.rules.levels import Level, levels, told
 from jackstop.rules.rule import Correlation
 
 _MOST = 1000
-_RECORD = pl.Struct({"source": pl.String, "record_offset": pl.Int64, "record_length": pl.Int32, "record_digest": pl.Binary})
 RESULTS: Mapping[str, pl.DataType] = {
     "rule": pl.String(),
     "key": pl.UInt64(),
@@ -27,7 +27,7 @@ RESULTS: Mapping[str, pl.DataType] = {
     "count": pl.Int64(),
     "values": pl.String(),
     "events": pl.List(pl.UInt64),
-    "records": pl.List(_RECORD),
+    "records": pl.List(RECORD),
 }
 """One result of a correlation.
 
@@ -125,9 +125,9 @@ def _row(
 
 
 def _records(frame: pl.DataFrame, members: Sequence[Hit]) -> list[dict[str, object]]:
-    if not set(RECORD) <= set(frame.columns):
+    if not set(CITED) <= set(frame.columns):
         return []
-    kept = frame[[h.row for h in members]].select(RECORD).filter(pl.col("record_digest").is_not_null())
+    kept = frame[[h.row for h in members]].select(CITED).filter(pl.col("record_digest").is_not_null())
     return kept.unique(maintain_order=True).to_dicts()
 
 

@@ -8,7 +8,7 @@ import polars as pl
 from jackstop.rules.rule import Correlation
 
 GroupKey = tuple[str, ...]
-RECORD = ("source", "record_offset", "record_length", "record_digest")
+CITED = ("source", "record_offset", "record_length", "record_digest")
 
 
 class Hit(NamedTuple):
