@@ -1,0 +1,116 @@
+"""The live store's database: SQLite by default, PostgreSQL by URL; the same code for both.
+
+Reading sees one moment. Writing is one transaction; on SQLite writers take turns, so a writer must be short.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from jackstop.store.results import StoreError
+
+WAIT = 15
+"""Seconds a writer waits for its turn."""
+
+_PIECE = 500
+
+
+class Database:
+    """An open database.
+
+    Args:
+        url: SQLAlchemy URL. Schemas are made by `migrations`, not here.
+
+    Raises:
+        StoreError: the URL is none, or not of SQLite or PostgreSQL.
+    """
+
+    def __init__(self, url: str) -> None:
+        try:
+            parsed = make_url(url)
+        except ArgumentError:
+            raise StoreError("database: not a URL, expected sqlite:///PATH or postgresql+psycopg://USER@HOST/NAME") from None
+        kind = parsed.get_backend_name()
+        if kind not in {"sqlite", "postgresql"}:
+            raise StoreError(f"database: {kind} is not known here, expected sqlite or postgresql")
+        self.shown = parsed.render_as_string(hide_password=True)
+        self.is_sqlite = kind == "sqlite"
+        if kind == "postgresql":
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        options = {"connect_args": {"timeout": WAIT, "check_same_thread": False}} if self.is_sqlite else {"pool_pre_ping": True}
+        self.engine: Engine = create_engine(parsed, **options)
+        if self.is_sqlite:
+            event.listen(self.engine, "connect", _prepare)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection to read with.
+
+        Raises:
+            StoreError: the database cannot be reached or read.
+        """
+        try:
+            with self.engine.connect() as connection:
+                yield connection
+        except SQLAlchemyError as fault:
+            raise StoreError(f"{self.shown}: {_first(fault)}, expected a database that can be read") from fault
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction: all of it holds when the block ends well, nothing otherwise.
+
+        Raises:
+            StoreError: the database cannot be reached or written.
+        """
+        try:
+            with self.engine.connect() as connection:
+                if self.is_sqlite:
+                    connection.exec_driver_sql("BEGIN IMMEDIATE")
+                yield connection
+                connection.commit()
+        except SQLAlchemyError as fault:
+            raise StoreError(f"{self.shown}: {_first(fault)}, expected a database that can be written") from fault
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+
+def default_url(data: Path) -> str:
+    """The URL of the default database in the service's folder."""
+    return f"sqlite:///{data / 'jackstop.sqlite'}"
+
+
+def put(connection: Connection, table: Table, rows: Sequence[Mapping[str, object]], keep: Sequence[str] = ()) -> None:
+    """Insert rows; a row whose primary key is there replaces it, but for the columns in `keep`."""
+    made = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    keys = [c.name for c in table.primary_key]
+    for begin in range(0, len(rows), _PIECE):
+        piece = list(rows[begin : begin + _PIECE])
+        statement = made(table)
+        taken = {c: statement.excluded[c] for c in piece[0] if c not in keys and c not in keep}
+        if taken:
+            connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=taken), piece)
+        else:
+            connection.execute(statement.on_conflict_do_nothing(index_elements=keys), piece)
+
+
+def _prepare(connection: object, _: object) -> None:
+    """Settings of each SQLite connection; SQLAlchemy begins transactions itself."""
+    connection.isolation_level = None  # type: ignore[attr-defined]
+    cursor = connection.cursor()  # type: ignore[attr-defined]
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", f"busy_timeout = {WAIT * 1000}"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _first(fault: SQLAlchemyError) -> str:
+    """A fault in one line, without the statement and its values (they may hold what must not be logged)."""
+    cause = getattr(fault, "orig", None)
+    lines = str(cause or fault).strip().splitlines()
+    return lines[0] if lines else type(fault).__name__
