@@ -1,6 +1,5 @@
 """The live service as declared in `jackstop.toml`; kinds of intake and sink declare their own keys in their own files."""
 
-from pathlib import PurePosixPath
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -136,8 +135,8 @@ class Declared(Strict):
     @field_validator("service")
     @classmethod
     def _places(cls, info: ServiceInfo) -> ServiceInfo:
-        if PurePosixPath(info.data) == PurePosixPath("/"):
-            raise ValueError("data is '/', expected a folder of its own")
+        if not info.data.strip("/ "):
+            raise ValueError(f"data is {info.data!r}, expected a folder of its own")
         return info
 
 
