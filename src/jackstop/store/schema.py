@@ -170,6 +170,7 @@ changes = Table(
     Column("revision", Integer, nullable=False),
     _time("at"),
     _text("body"),
+    Index(None, "kind", "id"),
     sqlite_autoincrement=True,
 )
 """What changed, in order; whoever follows keeps the last id it has seen. `body` is a short JSON summary."""
@@ -301,9 +302,23 @@ dead_letters = Table(
     Column("attempts", Integer, nullable=False),
     _text("fault"),
     Column("body", LargeBinary, nullable=False),
+    _time("asked_at", null=True),
     _time("resent_at", null=True),
-    Index(None, "sink"),
+    Index(None, "sink", "key"),
 )
+"""What a sink will never take as it is. `asked_at`: when a person asked to send it again; `resent_at`: when it was taken."""
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("sink", String(100), primary_key=True),
+    Column("alert", String(100), primary_key=True),
+    Column("revision", Integer, nullable=False, comment="newest dealt with: taken or given up"),
+    Column("taken", Integer, nullable=False, comment="newest the sink took; 0 for none"),
+    Column("severity", String(10), nullable=False, comment="of the newest it took; empty for none"),
+    _text("ref"),
+    _time("at"),
+)
+"""What each sink was told of each alert; `ref` is what the other side calls it (a ticket's number), empty for none."""
 actions = Table(
     "actions",
     metadata,
