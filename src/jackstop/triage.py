@@ -177,6 +177,39 @@ def _ceil(time: int, step: int) -> int:
     return -(-time // step) * step
 
 
+def tidy(desk: Desk, now: int, settings: Settings) -> None:
+    """Forget what no later finding can touch, for a run that never ends.
+
+    Args:
+        desk: changed in place; `alerts` then gives the recent incidents only. now: the watermark (µs).
+        settings: `incident`, `recall`.
+    """
+    ended = [p for p, i in desk.open.items() if now - i.updated_at > settings.incident]
+    desk.closed += [desk.open.pop(p) for p in ended]
+    desk.closed = [i for i in desk.closed if now - i.updated_at <= 2 * settings.recall]
+    for place, slight in [*desk.waiting.items()]:
+        desk.waiting[place] = [f for f in slight if now - f.decided_at <= settings.incident]
+        if not desk.waiting[place]:
+            del desk.waiting[place]
+
+
+def changed(desk: Desk, before: Mapping[str, Incident], currency: str) -> tuple[Alert, ...]:
+    """The alerts of open incidents that are not what they were, in the order raised.
+
+    Args:
+        desk: now. before: its open incidents at an earlier time. currency: the fleet's.
+    """
+    fresh = {p: i for p, i in desk.open.items() if before.get(p) is not i}
+    if not fresh:
+        return ()
+    touched = {t for i in fresh.values() if not i.fleetwide for t in i.terminals}
+    wide = {p: i for p, i in desk.open.items() if i.fleetwide and (p in fresh or touched.intersection(i.terminals))}
+    if wide:
+        ids = {_ident(i) for i in (*fresh.values(), *wide.values())}
+        return tuple(a for a in alerts(desk, currency) if a.id in ids)
+    return tuple(sorted((_alert(i, currency) for i in fresh.values()), key=lambda a: (a.raised_at, a.terminals, a.id)))
+
+
 def alerts(desk: Desk, currency: str) -> tuple[Alert, ...]:
     """Every incident as an alert, in the order raised; one of the fleet cites the alerts of its terminals."""
     incidents = (*desk.closed, *desk.open.values())
@@ -203,10 +236,8 @@ def _alert(incident: Incident, currency: str, cited: tuple[str, ...] = ()) -> Al
     findings = incident.findings
     gravest = max(findings, key=lambda f: (SEVERITIES.index(f.severity), f.detection in _MONEY, -f.decided_at))
     contents = [detections.find(name) for name in dict.fromkeys(f.detection for f in findings)]
-    first = min(findings, key=lambda f: (f.decided_at, f.id))
-    seed = f"{incident.place}|{first.id}".encode()
     return Alert(
-        id=hashlib.sha256(seed).hexdigest()[:16],
+        id=_ident(incident),
         terminals=incident.terminals,
         severity=incident.severity,
         title=detections.find(gravest.detection).META.title.en,
@@ -225,6 +256,12 @@ def _alert(incident: Incident, currency: str, cited: tuple[str, ...] = ()) -> Al
         cites=cited,
         paged_at=incident.paged_at,
     )
+
+
+def _ident(incident: Incident) -> str:
+    """An alert's id: from its place and its first finding."""
+    first = min(incident.findings, key=lambda f: (f.decided_at, f.id))
+    return hashlib.sha256(f"{incident.place}|{first.id}".encode()).hexdigest()[:16]
 
 
 def unexplained(findings: Iterable[Finding]) -> int:

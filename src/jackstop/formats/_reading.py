@@ -16,7 +16,6 @@ from jackstop.model.fleet import Reading
 from jackstop.model.tables import ALL, Tables
 
 MAX_RECORD = 1 << 20
-REMEMBERED = 4096
 
 
 class Unreadable(ValueError):
@@ -153,7 +152,7 @@ class RecordReader(ABC):
             self.tally.duplicates += 1
             return
         self._recent[key] = None
-        if len(self._recent) > REMEMBERED:
+        if len(self._recent) > self.reading.remembered:
             self._recent.popitem(last=False)
         self._at = (offset, len(raw))
         self.rows.at(offset, raw, digest, key)

@@ -12,7 +12,7 @@ import polars as pl
 
 from jackstop.formats import _iso_stamp as stamps
 from jackstop.formats._localtime import Zone
-from jackstop.formats._reading import MAX_RECORD, REMEMBERED, Decoded, Refusal, Tally, Unreadable
+from jackstop.formats._reading import MAX_RECORD, Decoded, Refusal, Tally, Unreadable
 from jackstop.formats._switch_rows import instants
 from jackstop.formats._xfs4iot_kinds import KINDS, OURS, Kind, payload
 from jackstop.formats._xfs4iot_lines import careful, fast
@@ -183,7 +183,7 @@ class XfsReader:
             self.tally.duplicates += 1
             return
         self._recent[key] = None
-        if len(self._recent) > REMEMBERED:
+        if len(self._recent) > self.reading.remembered:
             del self._recent[next(iter(self._recent))]
         try:
             self._meaning(item, machine, raw)

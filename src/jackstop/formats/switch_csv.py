@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from jackstop.formats._csv_framing import LONGEST, Ints, cut
 from jackstop.formats._localtime import Zone
-from jackstop.formats._reading import REMEMBERED, Decoded, Refusal, Rows, Tally
+from jackstop.formats._reading import Decoded, Refusal, Rows, Tally
 from jackstop.formats._switch_fields import fields, separator, split, text
 from jackstop.formats._switch_meaning import COLUMNS, interpret
 from jackstop.formats._switch_rows import host_rows, instants
@@ -170,10 +170,10 @@ class SwitchReader:
         return batch if fresh is None else batch.only(fresh)
 
     def _fresh(self, digests: list[bytes]) -> NDArray[np.bool_] | None:
-        """Which records were not seen among the last `REMEMBERED`; None where that is all of them."""
-        recent = self._recent
+        """Which records were not seen among the last ones remembered; None where that is all of them."""
+        recent, most = self._recent, self.reading.remembered
         if len(set(digests)) == len(digests) and recent.keys().isdisjoint(digests):
-            tail = [*recent, *digests[-REMEMBERED:]][-REMEMBERED:]
+            tail = [*recent, *digests[-most:]][-most:]
             self._recent = dict.fromkeys(tail)
             return None
         fresh = np.ones(len(digests), np.bool_)
@@ -183,7 +183,7 @@ class SwitchReader:
                 fresh[i] = False
                 continue
             recent[digest] = None
-            if len(recent) > REMEMBERED:
+            if len(recent) > most:
                 del recent[next(iter(recent))]
         return fresh
 

@@ -54,6 +54,9 @@ class Gate(Protocol):
     async def register(self, feed: Feed) -> None:
         """Make a feed known before its first bytes, so that its silence can be seen."""
 
+    async def end(self, feed: Feed) -> None:
+        """Say that a feed's bytes are complete (a whole file); what may follow begins anew."""
+
     async def refuse(self, feed: Feed, data: bytes, reason: str, *, peer: str = "") -> None:
         """Keep and count bytes that could not be taken as log (too long, badly framed); shown, never dropped."""
 

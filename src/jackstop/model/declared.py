@@ -27,19 +27,36 @@ def parse(text: str, where: str, model: type[Model], page: str) -> Model:
     Raises:
         Undeclared: it is not TOML, has unknown keys or wrong values; all of them.
     """
+    return held(toml(text, where, page), text, where, model, page)
+
+
+def toml(text: str, where: str, page: str) -> dict[str, Any]:
+    """TOML text as plain values.
+
+    Raises:
+        Undeclared: it is not TOML; the fault names the line.
+    """
     try:
-        raw = tomllib.loads(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as fault:
         number = re.search(r"at line (\d+)", str(fault))
         place = f"{where}:{number.group(1)}" if number else where
         raise Undeclared([f"{place}: {str(fault).split(' (at')[0]}, expected TOML 1.0"]) from None
     except RecursionError:
         raise Undeclared([f"{where}: nested too deeply, expected keys as {page} shows"]) from None
+
+
+def held(raw: object, text: str, where: str, model: type[Model], page: str, at: tuple[str | int, ...] = ()) -> Model:
+    """Plain values held against a model; `at`: where in the text they stand.
+
+    Raises:
+        Undeclared: unknown keys or wrong values; all of them, each with its line.
+    """
     try:
         return model.model_validate(raw)
     except ValidationError as fault:
         lines = text.splitlines()
-        raise Undeclared([f"{where}:{line(lines, e['loc'])}: {words(e, page)}" for e in fault.errors()]) from None
+        raise Undeclared([f"{where}:{line(lines, (*at, *e['loc']))}: {words(e, page)}" for e in fault.errors()]) from None
 
 
 def words(error: Any, page: str) -> str:  # noqa: ANN401 - pydantic's own mapping

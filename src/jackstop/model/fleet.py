@@ -98,6 +98,7 @@ class Terminal(_Strict):
     timezone: Zone | None = None
     currency: Currency | None = None
     model: str | None = None
+    region: str | None = None
     site: Site | None = None
     cassettes: tuple[Cassette, ...] = ()
     callers: tuple[str, ...] = ()
@@ -167,6 +168,7 @@ class Reading(_Strict):
         date_order: order of day, month and year where the format leaves it open; None is "not declared".
         columns, events: mappings of `switch-csv` and of alarm texts.
         spec: text of a sidecar specification (ISO 8583), already read.
+        remembered: records remembered to know one that is delivered again.
     """
 
     name: str
@@ -178,3 +180,4 @@ class Reading(_Strict):
     events: dict[str, str] = {}
     spec: str | None = None
     encoding: str | None = None
+    remembered: int = 4096

@@ -71,11 +71,11 @@ def load(root: Path) -> Bundle:
     files: dict[str, BundleFile] = {}
     for nth, source in enumerate(fleet.source):
         _collect(root, fleet, source, nth, files, warnings)
-    visits = _visits(root, fleet, warnings)
+    announced = visits(root / "visits.csv", fleet, warnings)
     if not fleet.source:
         warnings.append(f"{root / 'fleet.toml'}: no [[source]], expected at least one: nothing will be read")
     listed, rules = knowledge.indicators(root, warnings), knowledge.rules(root)
-    return Bundle(root, fleet, tuple(files[n] for n in sorted(files)), visits, tuple(warnings), listed, rules)
+    return Bundle(root, fleet, tuple(files[n] for n in sorted(files)), announced, tuple(warnings), listed, rules)
 
 
 def _known_formats(root: Path, fleet: Fleet) -> None:
@@ -174,10 +174,9 @@ def pieces(path: Path, size: int) -> Iterator[bytes]:
             yield piece
 
 
-def _visits(root: Path, fleet: Fleet, warnings: list[str]) -> pl.DataFrame:
-    """The authorised activity of `visits.csv`, if there is one; refused lines are warnings."""
-    path = root / "visits.csv"
-    if not path.exists():
+def visits(path: Path, fleet: Fleet, warnings: list[str], *, missing: bool = True) -> pl.DataFrame:
+    """The authorised activity in a file of visits; refused lines are warnings. `missing`: it need not be there."""
+    if missing and not path.exists():
         return VISITS.empty()
     reader = formats.find("visits").reader(
         Reading(name="visits.csv", timezone=fleet.fleet.timezone, currency=fleet.fleet.currency)
@@ -191,11 +190,11 @@ def _visits(root: Path, fleet: Fleet, warnings: list[str]) -> pl.DataFrame:
     decoded = reader.feed(data, final=True)
     frames.append(decoded.tables.visits)
     warnings += [f"visits.csv:{_line_of(data, r.offset)}: {r.reason}: line left out" for r in decoded.refusals]
-    visits = pl.concat(frames)
+    found = pl.concat(frames)
     known = {t.id for t in fleet.terminal}
-    strange = sorted(set(visits["terminal"].drop_nulls()) - known)
+    strange = sorted(set(found["terminal"].drop_nulls()) - known)
     warnings += [f"visits.csv: terminal {t!r} is not in this fleet: its visits explain nothing" for t in strange]
-    return visits
+    return found
 
 
 def _line_of(data: bytes, offset: int) -> int:

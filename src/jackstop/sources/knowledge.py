@@ -11,27 +11,27 @@ LARGEST = 1 << 20
 """Bytes of a rule file that are read at most."""
 
 
-def indicators(root: Path, warnings: list[str]) -> tuple[Indicator, ...]:
+def indicators(root: Path, warnings: list[str], folder: str = "advisories") -> tuple[Indicator, ...]:
     """The indicators of the advisories in a bundle (`advisories/*.toml`, STIX 2.1 `advisories/*.json`).
 
     Raises:
         BundleError: one cannot be read or used. What an import left out is a warning.
     """
     found: list[Indicator] = []
-    for path in _inside(root, "advisories", (".toml", ".json")):
+    for path in _inside(root, folder, (".toml", ".json")):
         read = advisory_file.read(str(path))
         warnings += read.left_out
         found += read.advisory.indicators
     return tuple(found)
 
 
-def rules(root: Path) -> dict[str, str]:
+def rules(root: Path, folder: str = "detections") -> dict[str, str]:
     """The text of the rule files in a bundle (`detections/*.yml`), by path inside it.
 
     Raises:
         BundleError: one cannot be read.
     """
-    named = {p.relative_to(root).as_posix(): p for p in _inside(root, "detections", (".yml",))}
+    named = {p.relative_to(root).as_posix(): p for p in _inside(root, folder, (".yml",))}
     return {name: text(path, name) for name, path in named.items()}
 
 

@@ -16,6 +16,7 @@ class Kind(IntEnum):
 
     DATA: bytes of a feed. FEED: how a feed is read from here on (JSON of `model.service.Feed`). TICK: nothing but time.
     REFUSED: bytes that were not taken as log; `note` is the reason. NOTE: the service's own record (interlock answers).
+    END: a feed's bytes are complete, as those of a whole file; what follows begins anew.
     """
 
     DATA = 1
@@ -23,6 +24,7 @@ class Kind(IntEnum):
     TICK = 3
     REFUSED = 4
     NOTE = 5
+    END = 6
 
 
 class Position(NamedTuple):

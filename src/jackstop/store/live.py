@@ -4,8 +4,9 @@ The loop numbers its steps by the last frame of the spool they rest on. A step t
 nothing, so a restart may repeat the very same steps from its last checkpoint: each alert, verdict and count is there once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import polars as pl
 from sqlalchemy import Connection, delete, func, insert, select, update
@@ -15,7 +16,7 @@ from jackstop.model.settings import SECOND
 from jackstop.store import decisions
 from jackstop.store.database import Database, put
 from jackstop.store.results import StoreError
-from jackstop.store.schema import checkpoints, cursors, history_files, keep
+from jackstop.store.schema import checkpoints, cursors, history_files, keep, readers
 
 LOOP = "loop"
 """The row of `cursors` that says which step came last."""
@@ -136,8 +137,16 @@ class Live:
         """
         return self._stored
 
-    def commit(self, decided: Decided | None, checkpoint: Checkpoint | None = None, files: Sequence[HistoryFile] = ()) -> None:
-        """Write a step, a checkpoint and the history's files that belong to it: all or nothing.
+    def commit(
+        self,
+        decided: Decided | None,
+        checkpoint: Checkpoint | None = None,
+        files: Sequence[HistoryFile] = (),
+        changed: Mapping[str, bytes] = MappingProxyType({}),
+    ) -> None:
+        """Write a step, a checkpoint, and the history's files and the readers that belong to it: all or nothing.
+
+        `changed`: the state of the readers that moved since the checkpoint before, by feed.
 
         A step that changes nothing is written with the next one, at the latest a second (of `at`) after the last.
 
@@ -156,6 +165,7 @@ class Live:
                     _decide(connection, decided)
                 if checkpoint is not None:
                     _check(connection, checkpoint)
+                put(connection, readers, [{"feed": n, "state": s} for n, s in changed.items()])
                 record_files(connection, files)
             self._stored, self._moved_at = seen, at
         self._seen, self._watermark = seen, watermark
@@ -171,6 +181,15 @@ class Live:
         with self._database.read() as connection:
             row = connection.execute(select(*columns).order_by(c.seq.desc(), c.id.desc()).limit(1)).first()
         return Checkpoint(*row[:-1], bytes(row[-1])) if row else None
+
+    def readers(self) -> dict[str, bytes]:
+        """The state of every feed's reader as of the newest checkpoint.
+
+        Raises:
+            StoreError: the database cannot be read.
+        """
+        with self._database.read() as connection:
+            return {row.feed: bytes(row.state) for row in connection.execute(select(readers))}
 
     def _may_wait(self, decided: Decided) -> bool:
         return decided.empty and 0 <= decided.at - self._moved_at < SECOND

@@ -44,6 +44,14 @@ checkpoints = Table(
 )
 """Where the loop stands: the spool's frame, and everything it remembers (`state`, compressed). Newest counts."""
 
+readers = Table(
+    "readers",
+    metadata,
+    Column("feed", String(400), primary_key=True),
+    Column("state", LargeBinary, nullable=False),
+)
+"""How far each feed is read and how, as of the newest checkpoint."""
+
 alerts = Table(
     "alerts",
     metadata,

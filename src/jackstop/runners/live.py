@@ -1,0 +1,237 @@
+"""The live loop: frames of the spool → rows → engine → triage → store, a step for each tick or a few of them.
+
+Guarantee. What it decides is a function of the spool's frames. A step's results are written in one transaction with the
+frame they rest on; a checkpoint (everything remembered, and the place in the spool) now and then. After a crash the loop goes
+on from the last checkpoint; steps up to the last one written are taken again and written no more, for they end where that
+one ended, and what they gave does not depend on where time was cut between. So each result is there once.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import polars as pl
+
+from jackstop import __version__, detections, engine, kpi, triage
+from jackstop.advisories import Indicator
+from jackstop.model.fleet import Fleet
+from jackstop.model.results import PAGING, Alert
+from jackstop.model.settings import SECOND, Settings
+from jackstop.model.tables import Tables
+from jackstop.pipeline import Run
+from jackstop.policy.facts import facts
+from jackstop.runners import memory
+from jackstop.runners.feeding import Feeds
+from jackstop.runners.pace import Pace
+from jackstop.spool import Frame, Kind, Position
+from jackstop.store.history import History
+from jackstop.store.live import Checkpoint, Decided, Fact, Live
+
+TARGET = 20_000
+"""Rows after which a step is taken though more frames wait."""
+
+SPAN = 5 * SECOND
+"""µs of ticks that one step takes at most while frames wait."""
+
+SHARE = 20
+"""A checkpoint is not made before so many times as long as the last one took have passed."""
+
+
+class Follower(Protocol):
+    """The role of the spool's reader."""
+
+    def take(self, most_bytes: int = 8 << 20) -> list[Frame]:
+        """Frames that are there, possibly none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the loop is told: the fleet, its visits as announced, indicators, settings, which detections run.
+
+    `every`: µs between checkpoints at the least. `clock`: wall clock (µs), for what is written, never for what is decided.
+    `pace`: makes the pace from what a checkpoint kept of it.
+    """
+
+    fleet: Fleet
+    visits: pl.DataFrame
+    pace: Callable[[bytes], Pace]
+    clock: Callable[[], int]
+    indicators: tuple[Indicator, ...] = ()
+    settings: Settings = field(default_factory=Settings)
+    chosen: tuple[str, ...] | None = None
+    every: int = 15 * SECOND
+
+
+@dataclass(slots=True)
+class Standing:
+    """How the loop fares: frames, rows and steps so far, time it came to, the last frame, and what the last step cost (s)."""
+
+    seq: int = 0
+    received: int = 0
+    watermark: int = engine.BEGINNING
+    steps: int = 0
+    rows: int = 0
+    cost: float = 0.0
+    checkpoint: int = 0
+
+
+class Loop:
+    """The loop, begun anew or from a checkpoint.
+
+    Args:
+        terms: what it is told. live, history: where results go. follow: gives a follower of the spool from a position on.
+
+    Raises:
+        StoreError: the store cannot be read. memory.Unknown: the checkpoint is damaged, or of another version.
+    """
+
+    def __init__(self, terms: Terms, live: Live, history: History, follow: Callable[[Position | None], Follower]) -> None:
+        self._terms, self._live, self._history = terms, live, history
+        self._feeds = Feeds()
+        self._run = Run.begin(terms.fleet, (), terms.visits, SECOND, terms.settings, terms.chosen, terms.indicators)
+        self._committed = live.committed()
+        kept = live.checkpoint()
+        self._pace = self._restore(kept) if kept is not None else terms.pace(b"")
+        self._follower = follow(Position(kept.segment, kept.offset) if kept is not None else None)
+        self._waiting: list[Frame] = []
+        self._begun: int | None = None
+        self._saved_at, self._save_cost, self._urgent = terms.clock(), 0, False
+        self._next = Position(kept.segment, kept.offset) if kept is not None else Position(1, 0)
+        self.standing = Standing(seq=kept.seq if kept is not None else 0, watermark=self._run.state.watermark)
+
+    def turn(self) -> int:
+        """Deal with the frames that are there; gives how many there were.
+
+        Raises:
+            StoreError: results cannot be written. Nothing of the step was; the loop must begin anew from its checkpoint.
+        """
+        frames = self._follower.take()
+        ticks = [i for i, f in enumerate(frames) if f.kind is Kind.TICK]
+        last = ticks[-1] if ticks else -1
+        for i, frame in enumerate(frames):
+            self._waiting.append(frame)
+            if frame.kind is Kind.TICK and (i == last or self._ripe(frame)):
+                self._step()
+        return len(frames)
+
+    def save(self) -> None:
+        """Make a checkpoint now."""
+        self._write(None, save=True)
+
+    def _ripe(self, tick: Frame) -> bool:
+        """Whether a step ends at a tick behind which more frames wait."""
+        if tick.seq <= self._committed <= tick.seq + 1 or tick.seq == self._committed:
+            return True
+        first = self._begun if self._begun is not None else tick.received
+        self._begun = first
+        return tick.received - first >= SPAN or sum(len(f.data) for f in self._waiting) >= 256 * TARGET
+
+    def _step(self) -> None:
+        """Take the frames that wait, up to the tick that is their last."""
+        tick, began = self._waiting[-1], self._terms.clock()
+        tables = self._feeds.decode(self._waiting)
+        self._waiting, self._begun = [], None
+        if self._feeds.changed:
+            self._run.setup = self._run.setup.with_streams(self._feeds.streams())
+        if tables.visits.height:
+            self._run.setup = self._run.setup.with_visits(_announced(self._run.setup.visits, tables.visits, self._terms.fleet))
+        self._pace.note(tables)
+        self._pace.tick(tick.received)
+        before = dict(self._run.desk.open)
+        output = self._run.advance(tables, max(self._pace.watermark, self._run.state.watermark))
+        currency = self._terms.fleet.fleet.currency
+        told = triage.changed(self._run.desk, before, currency)
+        triage.tidy(self._run.desk, self._run.state.watermark, self._terms.settings)
+        self._history.keep(output.rows)
+        self._next = tick.next
+        self._note(tick, tables)
+        self._urgent = self._urgent or any(a.severity in PAGING for a in told)
+        self._write(self._decided(tick, output, told), save=self._due())
+        self.standing.cost = (self._terms.clock() - began) / SECOND
+
+    def _note(self, tick: Frame, tables: Tables) -> None:
+        now = self.standing
+        now.seq, now.received, now.watermark = tick.seq, tick.received, self._run.state.watermark
+        now.steps, now.rows = now.steps + 1, now.rows + tables.height
+
+    def _decided(self, tick: Frame, output: engine.Output, told: Sequence[Alert]) -> Decided | None:
+        """What a step gave; None where it was written before a crash."""
+        accounts = self._feeds.accounts()
+        if tick.seq <= self._committed:
+            return None
+        return Decided(
+            seq=tick.seq,
+            watermark=self._run.state.watermark,
+            at=self._terms.clock(),
+            verdicts=output.verdicts,
+            alerts=told,
+            hours=kpi.count(output.rows, self._terms.fleet, self._run.setup.visits),
+            facts=[Fact(*f) for f in facts(output.rows, output.findings, self._terms.fleet)],
+            feeds=accounts,
+        )
+
+    def _due(self) -> bool:
+        """Whether it is time for a checkpoint: sooner where somebody is woken, for then the timeline is asked for."""
+        passed = self._terms.clock() - self._saved_at
+        least = max(2 * SECOND if self._urgent else self._terms.every, SHARE * self._save_cost)
+        return passed >= least
+
+    def _write(self, decided: Decided | None, *, save: bool) -> None:
+        """Write a step, and a checkpoint where it is time."""
+        if not save:
+            if decided is not None:
+                self._live.commit(decided)
+            return
+        began = self._terms.clock()
+        files = self._history.put(self.standing.seq)
+        checkpoint = Checkpoint(
+            seq=self.standing.seq,
+            segment=self._next.segment,
+            offset=self._next.offset,
+            watermark=self._run.state.watermark,
+            made_at=began,
+            version=__version__,
+            state=self._pack(),
+        )
+        self._live.commit(decided, checkpoint, files, self._feeds.pack())
+        self._saved_at, self._urgent = self._terms.clock(), False
+        self._save_cost = self._saved_at - began
+        self.standing.checkpoint = self.standing.seq
+
+    def _pack(self) -> bytes:
+        visits = self._run.setup.visits.write_ipc(None).getvalue()
+        parts = (
+            ("engine", engine.snapshot(self._run.state)),
+            ("desk", memory.pack_desk(self._run.desk)),
+            ("pace", self._pace.pack()),
+            ("visits", visits),
+        )
+        return memory.squeeze(parts)
+
+    def _restore(self, kept: Checkpoint) -> Pace:
+        """Take everything remembered from a checkpoint; gives the pace."""
+        parts = memory.stretch(kept.state)
+        self._feeds.unpack(self._live.readers())
+        setup = self._run.setup.with_streams(self._feeds.streams()).with_visits(pl.read_ipc(parts["visits"]))
+        self._run.setup, self._run.state = setup, engine.restore(parts["engine"], setup)
+        self._run.desk = memory.unpack_desk(parts["desk"])
+        return self._terms.pace(parts["pace"])
+
+
+def _announced(known: pl.DataFrame, fresh: pl.DataFrame, fleet: Fleet) -> pl.DataFrame:
+    """Visits with those newly entered: the last line of a terminal's work order counts."""
+    ids = {t.id for t in fleet.terminal}
+    both = pl.concat([known, fresh.filter(pl.col("terminal").is_in(list(ids)))], how="diagonal_relaxed")
+    keyed = both.with_columns(_order=pl.coalesce("work_order", pl.col("event_id").cast(pl.String)))
+    return keyed.unique(["terminal", "_order"], keep="last", maintain_order=True).drop("_order")
+
+
+def learnt(texts: dict[str, str]) -> None:
+    """Take the bank's own rule files.
+
+    Raises:
+        detections.Faulty: one has faults.
+    """
+    detections.learn(texts)
+
+
