@@ -49,13 +49,17 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A connection to read with.
+        """A connection to read with: everything read with it is of one moment.
 
         Raises:
             StoreError: the database cannot be reached or read.
         """
         try:
             with self.engine.connect() as connection:
+                if self.is_sqlite:
+                    connection.exec_driver_sql("BEGIN")
+                else:
+                    connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
                 yield connection
         except SQLAlchemyError as fault:
             raise StoreError(f"{self.shown}: {_first(fault)}, expected a database that can be read") from fault
