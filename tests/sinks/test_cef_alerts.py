@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from some_alerts import ALERT, RECORD, hostile
 
 from jackstop.model.results import SEVERITIES
-from jackstop.sinks import cef
+from jackstop.sinks import Telling, cef
 
 GOLDEN = (
     "CEF:0|jackstop|jackstop|0.1.0|dispense.unexplained|Cash left with no authorisation|10|"
@@ -105,3 +105,12 @@ def test_values_are_cut_to_the_lengths_of_the_standard_before_they_are_escaped()
 def test_what_is_empty_is_left_out():
     _, values = read(cef.line(replace(ALERT, visits=(), verdicts=())))
     assert "cs4" not in values and "cs4Label" not in values and "flexString1Label" not in values
+
+
+def test_live_the_revision_and_what_is_new_stand_beside_their_labels():
+    later = replace(ALERT, updated_at=ALERT.updated_at + 5_000_000)
+    _, values = read(cef.line(later, "en", Telling(7, updated=True)))
+    assert (values["cn3Label"], values["cn3"]) == ("revision", "7")
+    assert (values["flexString2Label"], values["flexString2"]) == ("status", "updated")
+    assert values["externalId"] == ALERT.id
+    assert int(values["rt"]) == ALERT.updated_at // 1000 + 5000

@@ -6,7 +6,7 @@ from dataclasses import replace
 from some_alerts import ALERT
 
 from jackstop.model.results import SEVERITIES
-from jackstop.sinks import ecs
+from jackstop.sinks import Telling, ecs
 
 FIELDS = {
     "@timestamp": "2026-03-01T02:01:19.120Z",
@@ -68,3 +68,12 @@ def test_too_many_records_are_cut_and_that_is_said():
     told = document(records=ALERT.records * 150)
     assert len(told["Jackstop"]["records"]) == ecs.MOST
     assert told["Jackstop"]["truncated"]
+
+
+def test_live_the_event_is_the_revision_and_the_alert_stays_the_same():
+    first, second = (json.loads(ecs.line(ALERT, "en", Telling(r, updated=r > 1))) for r in (1, 2))
+    assert (first["event"]["id"], second["event"]["id"]) == (f"{ALERT.id}:1", f"{ALERT.id}:2")
+    assert (first["event"]["action"], second["event"]["action"]) == ("alert-raised", "alert-updated")
+    assert first["Jackstop"]["alert"] == second["Jackstop"]["alert"] == ALERT.id
+    assert (second["Jackstop"]["revision"], second["Jackstop"]["status"]) == (2, "updated")
+    assert set(second) - OF_ECS == {"Jackstop"}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from some_alerts import ALERT, hostile
 
 from jackstop.model.results import SEVERITIES
-from jackstop.sinks import ocsf
+from jackstop.sinks import Telling, ocsf
 
 TEXT, COUNT, TIME = {"type": "string"}, {"type": "integer"}, {"type": "integer", "minimum": 0}
 
@@ -31,12 +31,13 @@ TECHNIQUE = thing("uid", uid={"pattern": r"^T\d{4}$"})
 SUB = thing("uid", uid={"pattern": r"^T\d{4}\.\d{3}$"})
 EVENT = thing(
     "activity_id category_uid class_uid finding_info metadata severity_id time type_uid",
-    activity_id={"const": 1}, activity_name={"const": "Create"}, category_uid={"const": 2}, category_name={"const": "Findings"},
-    class_uid={"const": 2004}, class_name={"const": "Detection Finding"}, type_uid={"const": 200401}, type_name=TEXT,
+    activity_id={"enum": [1, 2]}, activity_name={"enum": ["Create", "Update"]},
+    category_uid={"const": 2}, category_name={"const": "Findings"},
+    class_uid={"const": 2004}, class_name={"const": "Detection Finding"}, type_uid={"enum": [200401, 200402]}, type_name=TEXT,
     severity_id={"enum": [1, 2, 3, 4, 5]}, severity=TEXT, status_id={"const": 1}, status={"const": "New"},
     is_alert={"const": True}, time=TIME, start_time=TIME, end_time=TIME, message=TEXT,
     metadata=thing(
-        "product version", version={"const": "1.6.0"}, uid=TEXT, is_truncated={"type": "boolean"},
+        "product version", version={"const": "1.6.0"}, uid=TEXT, correlation_uid=TEXT, is_truncated={"type": "boolean"},
         product=thing("name vendor_name version", name=TEXT, vendor_name=TEXT, version=TEXT, lang=TEXT),
     ),
     finding_info=thing(
@@ -96,6 +97,27 @@ def test_too_many_findings_are_cut_and_that_is_said():
     assert len(told["evidences"]) == ocsf.MOST
     assert told["metadata"]["is_truncated"]
     assert not event()["metadata"]["is_truncated"]
+
+
+def test_a_first_telling_is_create_and_a_later_one_update_of_the_same_finding():
+    later = replace(ALERT, updated_at=ALERT.updated_at + 5_000_000)
+    first, second = (json.loads(ocsf.line(a, "en", Telling(r, updated=r > 1))) for a, r in ((ALERT, 1), (later, 2)))
+    for told in (first, second):
+        jsonschema.validate(told, EVENT)
+    assert (first["activity_id"], first["type_uid"], first["type_name"]) == (1, 200401, "Detection Finding: Create")
+    assert (second["activity_id"], second["type_uid"], second["type_name"]) == (2, 200402, "Detection Finding: Update")
+    assert first["finding_info"]["uid"] == second["finding_info"]["uid"] == second["metadata"]["correlation_uid"] == ALERT.id
+    assert (first["metadata"]["uid"], second["metadata"]["uid"]) == (f"{ALERT.id}:1", f"{ALERT.id}:2")
+    assert second["time"] - first["time"] == 5000
+    assert second["unmapped"]["revision"] == 2
+
+
+def test_what_is_too_long_for_a_receiver_is_cut_by_findings_and_records_and_that_is_said():
+    cut = json.loads(ocsf.line(ALERT, "en", Telling(1, most=1)))
+    assert len(cut["evidences"]) == len(cut["finding_info"]["data_sources"]) == 1
+    assert cut["metadata"]["is_truncated"]
+    none = json.loads(ocsf.line(ALERT, "en", Telling(1, most=0)))
+    assert none["evidences"] == [] and none["metadata"]["is_truncated"]
 
 
 @given(text=st.text(max_size=40))

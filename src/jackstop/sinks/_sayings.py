@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from jackstop import detections
 from jackstop.model import money
 from jackstop.model.results import Alert
+from jackstop.sinks import Telling
 
 VENDOR, PRODUCT = "jackstop", "jackstop"
 
@@ -45,6 +46,16 @@ def message(alert: Alert, lang: str) -> str:
     word = "説明のつかない金額" if lang == "ja" else "unexplained"
     amount = money.show(alert.unexplained, alert.currency)
     return f"{said}: {word} {amount}" if lang == "ja" else f"{said}: {amount} {word}"
+
+
+def status(telling: Telling | None) -> str:
+    """`new` or `updated`; empty where an alert is told as a whole, once."""
+    return "" if telling is None else "updated" if telling.updated else "new"
+
+
+def told_at(alert: Alert, telling: Telling | None) -> int:
+    """µs UTC of what is told: when the alert was raised, or last changed where the receiver knows it already."""
+    return alert.updated_at if telling is not None and telling.updated else alert.raised_at
 
 
 def parent(technique: str) -> str:

@@ -4,7 +4,8 @@ r"""ArcSight Common Event Format, version 0: one line an alert, without a syslog
 
 The header escapes `\` and `|`; the extension escapes `\` and `=` and writes line ends as `\n` and `\r`; every other control
 character and line separator becomes a space, so no text of a log can end the line, a field or a value. Values are cut to the
-lengths the standard gives. Times are ms UTC. The standard's own severity words: 0–3 low, 4–6 medium, 7–8 high, 9–10 very high.
+lengths the standard gives. Live, `cn3` is the alert's revision and `flexString2` says `new` or `updated`. Times are ms UTC.
+The standard's own severity words: 0–3 low, 4–6 medium, 7–8 high, 9–10 very high.
 
 Source: "Implementing ArcSight Common Event Format (CEF)", version 25/26: header, character encoding, extension dictionary.
 """
@@ -14,7 +15,7 @@ import re
 from jackstop import __version__
 from jackstop.model import written
 from jackstop.model.results import Alert
-from jackstop.sinks import _sayings
+from jackstop.sinks import Telling, _sayings
 
 SUFFIX = "cef"
 
@@ -29,16 +30,17 @@ _LENGTHS = {
     "deviceExternalId": 255,
     "reason": 1023,
     "flexString1": 1023,
+    "flexString2": 1023,
 }
 _STRING = 4000
 """Most characters of a custom string (cs1 to cs6)."""
 
 
-def line(alert: Alert, lang: str = "en") -> str:
+def line(alert: Alert, lang: str = "en", telling: Telling | None = None) -> str:
     """An alert as one line of CEF."""
     led = _sayings.lead(alert, lang)
     header = (_sayings.VENDOR, _sayings.PRODUCT, __version__, led.id, led.title, str(_SEVERITY[alert.severity]))
-    values = " ".join(f"{key}={value(text[: _length(key)])}" for key, text in _extension(alert, led, lang) if text)
+    values = " ".join(f"{key}={value(text[: _length(key)])}" for key, text in _extension(alert, led, lang, telling) if text)
     return "CEF:0|" + "|".join(head(part) for part in header) + "|" + values
 
 
@@ -46,7 +48,7 @@ def _length(key: str) -> int:
     return _LENGTHS.get(key, _STRING)
 
 
-def _extension(alert: Alert, led: _sayings.Saying, lang: str) -> list[tuple[str, str]]:
+def _extension(alert: Alert, led: _sayings.Saying, lang: str, telling: Telling | None) -> list[tuple[str, str]]:
     """Keys of the CEF dictionary with the alert's values; a custom field stands beside the label that names it."""
     records = " ".join(f"{r.path}@{r.offset}+{r.length}:{r.sha256}" for r in alert.records)
     custom = (
@@ -58,12 +60,14 @@ def _extension(alert: Alert, led: _sayings.Saying, lang: str) -> list[tuple[str,
         ("cs6", "terminals", " ".join(alert.terminals)),
         ("cn1", "unexplainedMinorUnits", str(alert.unexplained)),
         ("cn2", "atRiskMinorUnits", str(alert.money_at_risk)),
+        ("cn3", "revision", str(telling.revision) if telling else ""),
         ("flexString1", "verdicts", " ".join(alert.verdicts)),
+        ("flexString2", "status", _sayings.status(telling)),
     )
     first = next(iter(alert.terminals), "")
     return [
         ("externalId", alert.id),
-        ("rt", str(written.milliseconds(alert.raised_at))),
+        ("rt", str(written.milliseconds(_sayings.told_at(alert, telling)))),
         ("start", str(written.milliseconds(alert.first_event))),
         ("end", str(written.milliseconds(alert.updated_at))),
         ("cat", led.id),

@@ -4,13 +4,16 @@
 field for stands under `Jackstop`, a name ECS will never use (custom fields are to begin with a capital letter); money there is
 in minor units. `event.severity` and `event.risk_score` follow the four levels Elastic Security uses (21, 47, 73, 99).
 
+Live, `event.id` is the idempotency key of the alert's revision and `event.action` says `alert-updated` from the second on;
+`Jackstop.alert` is the same for all revisions of an alert.
+
 Source: ECS field reference 9.0 (base, event, rule, threat, host, related, log); ECS guidelines, "Custom fields".
 """
 
 from jackstop import __version__
 from jackstop.model import written
 from jackstop.model.results import Alert, Finding, RecordRef
-from jackstop.sinks import _sayings
+from jackstop.sinks import Telling, _sayings, key
 
 SUFFIX = "ecs.jsonl"
 VERSION = "9.0.0"
@@ -20,27 +23,28 @@ MOST = 200
 _SEVERITY = {"info": 1, "low": 21, "medium": 47, "high": 73, "critical": 99}
 
 
-def line(alert: Alert, lang: str = "en") -> str:
+def line(alert: Alert, lang: str = "en", telling: Telling | None = None) -> str:
     """An alert as one ECS document."""
+    most = MOST if telling is None else min(MOST, telling.most)
     led = _sayings.lead(alert, lang)
     return written.json(
         {
-            "@timestamp": written.stamp(alert.raised_at),
+            "@timestamp": written.stamp(_sayings.told_at(alert, telling)),
             "ecs": {"version": VERSION},
             "message": _sayings.message(alert, lang),
             "tags": ["atm-jackpotting"],
-            "event": _event(alert),
+            "event": _event(alert, telling),
             "observer": {"vendor": _sayings.VENDOR, "product": _sayings.PRODUCT, "version": __version__, "type": "reconciler"},
             "rule": {"id": led.id, "name": led.title, "description": led.why, "ruleset": _sayings.PRODUCT},
             "threat": _threat(alert),
             "host": {"id": alert.terminals[0], "name": alert.terminals[0], "type": "ATM"} if alert.terminals else {},
-            "related": {"hosts": list(alert.terminals), "hash": list(dict.fromkeys(r.sha256 for r in alert.records[:MOST]))},
-            "Jackstop": _own(alert, led.first_step),
+            "related": {"hosts": list(alert.terminals), "hash": list(dict.fromkeys(r.sha256 for r in alert.records[:most]))},
+            "Jackstop": _own(alert, led.first_step, most) | _live(alert, telling),
         }
     )
 
 
-def _event(alert: Alert) -> dict[str, object]:
+def _event(alert: Alert, telling: Telling | None) -> dict[str, object]:
     score = _SEVERITY[alert.severity]
     return {
         "kind": "alert",
@@ -49,8 +53,8 @@ def _event(alert: Alert) -> dict[str, object]:
         "module": _sayings.PRODUCT,
         "dataset": f"{_sayings.PRODUCT}.alert",
         "provider": _sayings.PRODUCT,
-        "id": alert.id,
-        "action": "alert-raised",
+        "id": alert.id if telling is None else key(alert.id, telling.revision),
+        "action": "alert-updated" if telling is not None and telling.updated else "alert-raised",
         "severity": score,
         "risk_score": score,
         "created": written.stamp(alert.raised_at),
@@ -66,7 +70,13 @@ def _threat(alert: Alert) -> dict[str, object]:
     return made if not subs else made | {"technique": {"id": parents, "subtechnique": {"id": subs}}}
 
 
-def _own(alert: Alert, first_step: str) -> dict[str, object]:
+def _live(alert: Alert, telling: Telling | None) -> dict[str, object]:
+    if telling is None:
+        return {}
+    return {"alert": alert.id, "revision": telling.revision, "status": _sayings.status(telling)}
+
+
+def _own(alert: Alert, first_step: str, most: int) -> dict[str, object]:
     return {
         "severity": alert.severity,
         "detections": list(alert.detections),
@@ -77,9 +87,9 @@ def _own(alert: Alert, first_step: str) -> dict[str, object]:
         "money_at_risk": alert.money_at_risk,
         "visits": list(alert.visits),
         "verdicts": list(alert.verdicts),
-        "findings": [_finding(f) for f in alert.findings[:MOST]],
-        "records": [_record(r) for r in alert.records[:MOST]],
-        "truncated": len(alert.findings) > MOST or len(alert.records) > MOST,
+        "findings": [_finding(f) for f in alert.findings[:most]],
+        "records": [_record(r) for r in alert.records[:most]],
+        "truncated": len(alert.findings) > most or len(alert.records) > most,
     }
 
 
