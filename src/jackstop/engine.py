@@ -62,6 +62,26 @@ class Setup:
         signals = detections.signals(names, indicators, max((s.latency for s in listed), default=0), shared)
         return cls(fleet, listed, visits, tuned, names, context, by_terminal, signals)
 
+    def with_streams(self, known: Iterable[Stream]) -> "Setup":
+        """The set-up with other streams: feeds may be declared while a service runs. No rule is made anew."""
+        listed = tuple(known)
+        latency = max((s.latency for s in listed if s.is_host or s.clock in {"trace", "journal"}), default=0)
+        return replace(
+            self,
+            streams=listed,
+            context=replace(self.context, streams=streams.frame(listed), latency=latency),
+            sources=streams.by_terminal(listed, [t.id for t in self.fleet.terminal]),
+            signals=replace(
+                self.signals,
+                latency=max((s.latency for s in listed), default=0),
+                shared=frozenset(s.name for s in listed if s.terminal is None),
+            ),
+        )
+
+    def with_visits(self, visits: pl.DataFrame) -> "Setup":
+        """The set-up with other visits: they may be announced while a service runs."""
+        return replace(self, visits=visits)
+
 
 @dataclass(frozen=True, slots=True)
 class State:
