@@ -82,10 +82,9 @@ def line(lines: Sequence[str], where: Sequence[str | int]) -> int:
         if isinstance(part, int):
             continue
         nth = where[i + 1] if i + 1 < len(where) and isinstance(where[i + 1], int) else 0
-        found = _header(lines, at, part, int(nth)) if i == 0 else None
-        found = _key(lines, at, part) if found is None else found
-        if found is not None:
-            at = found
+        header = _header(lines, at, ".".join(p for p in where[: i + 1] if isinstance(p, str)), int(nth))
+        key = _key(lines, at, part) if i or header is None else None
+        at = min((f for f in (header, key) if f is not None), default=at)
     return at + 1
 
 
