@@ -6,13 +6,13 @@ on from the last checkpoint; steps up to the last one written are taken again an
 one ended, and what they gave does not depend on where time was cut between. So each result is there once.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import polars as pl
 
-from jackstop import __version__, detections, engine, kpi, triage
+from jackstop import __version__, engine, kpi, triage
 from jackstop.advisories import Indicator
 from jackstop.model.fleet import Fleet
 from jackstop.model.results import PAGING, Alert
@@ -24,8 +24,7 @@ from jackstop.runners import memory
 from jackstop.runners.feeding import Feeds
 from jackstop.runners.pace import Pace
 from jackstop.spool import Frame, Kind, Position
-from jackstop.store.history import History
-from jackstop.store.live import Checkpoint, Decided, Fact, Live
+from jackstop.store.live import Checkpoint, Decided, Fact, HistoryFile, Live
 
 TARGET = 20_000
 """Rows after which a step is taken though more frames wait."""
@@ -44,12 +43,23 @@ class Follower(Protocol):
         """Frames that are there, possibly none."""
 
 
+class History(Protocol):
+    """The role of what keeps rows."""
+
+    def keep(self, rows: Mapping[str, pl.DataFrame]) -> None:
+        """Keep the rows of a step (`engine.Output.rows`) in memory."""
+
+    def put(self, seq: int) -> Sequence[HistoryFile]:
+        """Write what was kept as files that are named after a frame of the spool, and give them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
     """What the loop is told: the fleet, its visits as announced, indicators, settings, which detections run.
 
     `every`: µs between checkpoints at the least. `clock`: wall clock (µs), for what is written, never for what is decided.
-    `pace`: makes the pace from what a checkpoint kept of it.
+    `pace`: makes the pace from what a checkpoint kept of it. `strikes`: spans of frames (first, last seq) that broke the
+    loop before: their bytes are left out.
     """
 
     fleet: Fleet
@@ -60,6 +70,7 @@ class Terms:
     settings: Settings = field(default_factory=Settings)
     chosen: tuple[str, ...] | None = None
     every: int = 15 * SECOND
+    strikes: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(slots=True)
@@ -81,6 +92,9 @@ class Loop:
     Args:
         terms: what it is told. live, history: where results go. follow: gives a follower of the spool from a position on.
 
+    Attributes:
+        standing: how it fares. at_work: first and last frame of the step at hand.
+
     Raises:
         StoreError: the store cannot be read. memory.Unknown: the checkpoint is damaged, or of another version.
     """
@@ -97,6 +111,7 @@ class Loop:
         self._begun: int | None = None
         self._saved_at, self._save_cost, self._urgent = terms.clock(), 0, False
         self._next = Position(kept.segment, kept.offset) if kept is not None else Position(1, 0)
+        self.at_work = (0, 0)
         self.standing = Standing(seq=kept.seq if kept is not None else 0, watermark=self._run.state.watermark)
 
     def turn(self) -> int:
@@ -129,7 +144,8 @@ class Loop:
     def _step(self) -> None:
         """Take the frames that wait, up to the tick that is their last."""
         tick, began = self._waiting[-1], self._terms.clock()
-        tables = self._feeds.decode(self._waiting)
+        self.at_work = (self._waiting[0].seq, tick.seq)
+        tables = self._feeds.decode(self._kept())
         self._waiting, self._begun = [], None
         if self._feeds.changed:
             self._run.setup = self._run.setup.with_streams(self._feeds.streams())
@@ -148,6 +164,13 @@ class Loop:
         self._urgent = self._urgent or any(a.severity in PAGING for a in told)
         self._write(self._decided(tick, output, told), save=self._due())
         self.standing.cost = (self._terms.clock() - began) / SECOND
+
+    def _kept(self) -> list[Frame]:
+        """The frames that wait, without the bytes that broke the loop before: of those it is known that they were refused."""
+        spans = [s for s in self._terms.strikes if s[0] <= self._waiting[-1].seq and s[1] >= self._waiting[0].seq]
+        if not spans:
+            return self._waiting
+        return [_refused(f) if any(a <= f.seq <= b for a, b in spans) else f for f in self._waiting]
 
     def _note(self, tick: Frame, tables: Tables) -> None:
         now = self.standing
@@ -226,12 +249,6 @@ def _announced(known: pl.DataFrame, fresh: pl.DataFrame, fleet: Fleet) -> pl.Dat
     return keyed.unique(["terminal", "_order"], keep="last", maintain_order=True).drop("_order")
 
 
-def learnt(texts: dict[str, str]) -> None:
-    """Take the bank's own rule files.
-
-    Raises:
-        detections.Faulty: one has faults.
-    """
-    detections.learn(texts)
-
-
+def _refused(frame: Frame) -> Frame:
+    """A frame's bytes as refused ones."""
+    return frame._replace(kind=Kind.REFUSED, note="broke the loop") if frame.kind is Kind.DATA else frame

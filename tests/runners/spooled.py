@@ -1,0 +1,66 @@
+"""A bundle as a spool: its logs in the order of event time, as senders would have brought them."""
+
+from pathlib import Path
+
+import polars as pl
+
+from jackstop import formats
+from jackstop.model.service import Feed, SpoolInfo
+from jackstop.sources.bundle import Bundle
+from jackstop.spool import Kind
+from jackstop.spool.signer import Signer
+from jackstop.spool.writer import Writer
+
+START = 1_767_225_600_000_000
+
+
+class Steady:
+    """A clock that goes on by a millisecond each time it is asked."""
+
+    def __init__(self, now: int = START) -> None:
+        self.now = now
+
+    def __call__(self) -> int:
+        self.now += 1000
+        return self.now
+
+
+def pieces(bundle: Bundle, size: int = 3000) -> list[tuple[int, str, bytes]]:
+    """Pieces of all files as (latest time told so far, file, bytes), in that order; each file's own order is kept."""
+    found = []
+    for file in bundle.files:
+        reader, data, latest = formats.find(file.format).reader(file.reading), file.path.read_bytes(), 0
+        for nth, begin in enumerate(range(0, len(data), size)):
+            piece = data[begin : begin + size]
+            tables = reader.feed(piece).tables
+            times = [int(t) for _, f in tables.items() if f.height and (t := f["time"].to_physical().max()) is not None]
+            latest = max([latest, *times])
+            found.append((latest, file.name, nth, piece))
+    return [(t, n, d) for t, n, _, d in sorted(found, key=lambda p: (p[0], p[1], p[2]))]
+
+
+def feeds(bundle: Bundle) -> dict[str, Feed]:
+    """The feeds of a bundle's files, by name."""
+    return {f.name: Feed(format=f.format, latency=f.latency, reading=f.reading) for f in bundle.files}
+
+
+def write(bundle: Bundle, folder: Path, *, every: int = 25, listed: list[tuple[int, str, bytes]] | None = None) -> int:
+    """Write a bundle into a spool, with a tick after so many pieces; gives the last frame's number."""
+    writer = Writer(folder, SpoolInfo(), Steady(), Signer(folder.parent / "keys"))
+    try:
+        for name, feed in feeds(bundle).items():
+            writer.append(Kind.FEED, name, feed.model_dump_json().encode())
+        for nth, (_, name, data) in enumerate(listed if listed is not None else pieces(bundle)):
+            writer.append(Kind.DATA, name, data)
+            if nth % every == 0:
+                writer.append(Kind.TICK, "", b"")
+        writer.append(Kind.TICK, "", b"")
+        return writer.commit()
+    finally:
+        writer.close()
+
+
+def verdicts_by_id(frame: pl.DataFrame) -> dict[str, tuple[object, ...]]:
+    """What matters of verdict rows, by id."""
+    columns = ("id", "terminal", "verdict", "reason", "picked", "presented", "retained")
+    return {r[0]: r[1:] for r in frame.with_columns(pl.col("verdict").cast(pl.String)).select(columns).iter_rows()}
