@@ -25,6 +25,8 @@ LARGEST = 16 << 20
 """Bytes of a frame that a reader believes in."""
 MOST_DATA = 4 << 20
 """Bytes of data in one frame."""
+MOST_NAME = 0xFFFF
+"""Bytes of a feed's name, a mark, a peer and a note."""
 
 HEADER = struct.Struct("<8sIIQqI32s")
 FRAME = struct.Struct("<IIQqQBBHHHH")
@@ -32,7 +34,6 @@ ENVELOPE = struct.Struct("<II")
 _HEAD = struct.Struct("<IQqQBBHHHH")
 _CRC = struct.Struct("<I")
 _LAST = 0x80000000
-_NAME = 0xFFFF
 _KINDS = {int(k): k for k in Kind}
 
 
@@ -98,14 +99,8 @@ def read_header(read: Callable[[int, int], bytes], where: object) -> tuple[Heade
 def encode(
     seq: int, kind: int, received: int, feed: bytes, offset: int, data: bytes, mark: bytes, peer: bytes, note: bytes
 ) -> bytes:
-    """One frame.
-
-    Raises:
-        ValueError: a part is longer than a frame has room for.
-    """
-    if len(feed) > _NAME or len(mark) > _NAME or len(data) > MOST_DATA:
-        raise ValueError(f"feed {len(feed)}, mark {len(mark)}, data {len(data)} bytes, expected at most 65535, 65535, 4 MiB")
-    peer, note = peer[:_NAME], note[:_NAME]
+    """One frame. `peer` and `note` are cut to what there is room for; the rest must fit (`MOST_NAME`, `MOST_DATA`)."""
+    peer, note = peer[:MOST_NAME], note[:MOST_NAME]
     size = FRAME.size + len(feed) + len(mark) + len(peer) + len(note) + len(data)
     head = (
         _HEAD.pack(size, seq, received, offset, kind, 0, len(feed), len(mark), len(peer), len(note)) + feed + mark + peer + note

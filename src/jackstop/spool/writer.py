@@ -67,7 +67,7 @@ class Writer:
         """
         received = max(self._clock(), self._received + 1)
         name = feed.encode("utf-8", "surrogatepass")
-        if len(name) > 0xFFFF or len(mark) > 0xFFFF or len(data) > layout.MOST_DATA:
+        if len(name) > layout.MOST_NAME or len(mark) > layout.MOST_NAME or len(data) > layout.MOST_DATA:
             raise ValueError(f"{feed[:100]}: mark {len(mark)}, data {len(data)} bytes, expected at most 65535 and 4 MiB")
         offset = self._left.feeds.step(kind, feed, data, mark)
         seq = self._seq + 1
@@ -116,6 +116,16 @@ class Writer:
     def feeds(self) -> dict[str, bytes]:
         """The last declaration (JSON) of each feed."""
         return self._left.feeds.declared()
+
+    def declared(self, feed: str) -> bytes:
+        """The last declaration (JSON) of a feed; empty for none."""
+        found = self._left.feeds.safe.get(feed)
+        return found.declared if found else b""
+
+    @property
+    def folder(self) -> Path:
+        """Of the spool."""
+        return self._folder
 
     def close(self) -> None:
         """Sign the head of what is safe and let go of the folder; what was not committed is dropped."""
