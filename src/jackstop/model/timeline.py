@@ -7,14 +7,20 @@ import polars as pl
 
 from jackstop.model.results import RecordRef, TimelineEntry
 
-_CASH = ("status", "opened-by", "dispense-failed", "incomplete", "tested", "reset", "retracted", "rejected", "token-refused")
-_HOST = ("reply", "advice", "partial", "reversal")
-_BOOT = (1, 12, 13, 41, 104, 1006, 1074, 1102, 2003, 4616, 6005, 6006, 6008, 6416, 7045, 20001)
-_FEEDS = ("gap", "restarted", "refused", "clock-step", "log-cleared")
 _OPERATOR = ("power-up", "started")
 
-TOLD = ("cash", "host", "cabinet", "operator", "windows", "feeds")
-"""The tables that have rows for a timeline."""
+TOLD: Mapping[str, tuple[str, tuple[str | int, ...]] | None] = {
+    "cash": (
+        "activity",
+        ("status", "opened-by", "dispense-failed", "incomplete", "tested", "reset", "retracted", "rejected", "token-refused"),
+    ),
+    "host": ("activity", ("reply", "advice", "partial", "reversal")),
+    "cabinet": None,
+    "operator": None,
+    "windows": ("code", (1, 12, 13, 41, 104, 1006, 1074, 1102, 2003, 4616, 6005, 6006, 6008, 6416, 7045, 20001)),
+    "feeds": ("activity", ("gap", "restarted", "refused", "clock-step", "log-cleared")),
+}
+"""The tables that have rows for a timeline, and which: those whose column holds one of the values; None is all."""
 
 SCRAP = {
     "terminal": pl.String,
@@ -35,14 +41,13 @@ SCRAP = {
 def scraps(name: str, frame: pl.DataFrame) -> pl.DataFrame:
     """A table's rows worth showing, in the schema `SCRAP`."""
     word, amount = pl.col("activity").cast(pl.String), pl.lit(None, pl.Int64)
-    lane, keep = pl.lit({"cabinet": "door"}.get(name, name)), pl.lit(value=True)
+    lane = pl.lit({"cabinet": "door"}.get(name, name))
     standing, detail = pl.lit(""), pl.lit("")
     match name:
         case "cash":
-            keep = word.is_in(_CASH)
             amount, detail = pl.col("amount"), pl.coalesce(pl.col("state").cast(pl.String), "caller", "result_name", "detail")
         case "host":
-            keep, amount, lane = word.is_in(_HOST), pl.col("amount"), pl.lit("host")
+            amount, lane = pl.col("amount"), pl.lit("host")
             said = pl.when("approved").then(pl.lit("approved")).when(~pl.col("approved")).then(pl.lit("declined"))
             standing, detail = said.otherwise(pl.lit("")), pl.coalesce("rrn", "tsn", "stan")
         case "cabinet":
@@ -51,13 +56,22 @@ def scraps(name: str, frame: pl.DataFrame) -> pl.DataFrame:
             lane = pl.when(word.is_in(_OPERATOR)).then(pl.lit("boot")).otherwise(pl.lit("operator"))
             detail = pl.col("detail")
         case "windows":
-            keep, word, lane = pl.col("code").is_in(_BOOT), pl.format("windows-{}", "code"), pl.lit("boot")
+            word, lane = pl.format("windows-{}", "code"), pl.lit("boot")
             detail = pl.col("data").str.slice(0, 200)
         case "feeds":
-            keep, lane, detail = word.is_in(_FEEDS), pl.lit("feed"), pl.col("detail")
+            lane, detail = pl.lit("feed"), pl.col("detail")
         case _:
             return pl.DataFrame(schema=SCRAP)
-    return _shaped(frame.filter(keep, pl.col("terminal").is_not_null()), lane, word, detail, amount, standing)
+    return _shaped(frame.filter(_chosen(name), pl.col("terminal").is_not_null()), lane, word, detail, amount, standing)
+
+
+def _chosen(name: str) -> pl.Expr:
+    chosen = TOLD[name]
+    if chosen is None:
+        return pl.lit(value=True)
+    column, values = chosen
+    shown = pl.col(column).cast(pl.String) if isinstance(values[0], str) else pl.col(column)
+    return shown.is_in(values)
 
 
 def _shaped(

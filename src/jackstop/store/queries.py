@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+import polars as pl
 from sqlalchemy import Select, and_, exists, func, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
-from jackstop.model.results import SEVERITIES, Alert, RecordRef
+from jackstop.model.results import SEVERITIES, VERDICTS, Alert, RecordRef
 from jackstop.store import schema
 from jackstop.store.database import Database
+from jackstop.store.decisions import LISTS
 from jackstop.store.live import LOOP, WATERMARK, FeedAccount
 from jackstop.store.results import StoreError
 from jackstop.store.shown import (
@@ -52,6 +54,7 @@ __all__ = [
     "read_alert",
     "terminals",
     "verdict",
+    "verdict_frame",
     "verdict_history",
     "verdicts",
 ]
@@ -189,6 +192,22 @@ def verdict(database: Database, name: str) -> VerdictRow | None:
     return _verdict_row(row) if row else None
 
 
+def verdict_frame(database: Database, terminal: str, since: int, until: int, limit: int = 10_000) -> pl.DataFrame:
+    """The movements of one terminal with `time` from `since` to before `until` (µs UTC), the earliest first, as a frame of
+    `results.VERDICTS`."""
+    c = _movements.c
+    asked = select(*_VERDICT).where(c.terminal == terminal, c.time >= since, c.time < until)
+    with database.read() as connection:
+        rows = connection.execute(asked.order_by(c.time, c.id).limit(limit)).all()
+    shown = [{n: _json(n, v) for n, v in zip(VerdictRow.__dataclass_fields__, r, strict=True) if n != "revision"} for r in rows]
+    plain = {
+        n: pl.Int64() if isinstance(t, pl.Datetime) else pl.String() if isinstance(t, pl.Enum) else t for n, t in VERDICTS.items()
+    }
+    frame = pl.DataFrame(shown, schema=plain, orient="row")
+    times = [pl.from_epoch(n, time_unit="us").dt.replace_time_zone("UTC") for n in ("time", "decided_at")]
+    return frame.with_columns(times).cast(VERDICTS)  # type: ignore[arg-type]
+
+
 def verdict_history(database: Database, name: str) -> tuple[Revision, ...]:
     """Everything that was held of a movement, first to last."""
     asked = select(*_REVISION).where(schema.verdict_history.c.verdict_id == name).order_by(schema.verdict_history.c.revision)
@@ -270,6 +289,11 @@ def _place(after: str) -> tuple[int, str]:
     if not (dot and name and digits.isascii() and digits.isdigit() and len(digits) < 19):
         raise PlaceError(f"{after[:40]!r} is not a place in a list, expected `next` of the page before")
     return int(at), name
+
+
+def _json(name: str, value: object) -> object:
+    """A stored value of a verdict's column, with JSON read."""
+    return msgspec.json.decode(str(value)) if name in LISTS else value
 
 
 def _account(row: tuple[Any, ...]) -> FeedAccount:

@@ -1,0 +1,279 @@
+"""The history: every decoded row, as Parquet files by table and day of arrival, asked with DuckDB.
+
+The loop keeps rows in memory and puts them away with its checkpoints; a file counts once the database names it, in the same
+transaction as the checkpoint. So after a crash no row is missing and none is there twice. Card data was masked by the readers.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import duckdb
+import polars as pl
+from sqlalchemy import func, select
+
+from jackstop.model.results import TimelineEntry
+from jackstop.model.settings import HOUR
+from jackstop.model.tables import BY_NAME
+from jackstop.model.timeline import TOLD, entry, movements, scraps
+from jackstop.model.written import EARLIEST, LATEST
+from jackstop.store import parquet, queries
+from jackstop.store.database import Database
+from jackstop.store.live import HistoryFile
+from jackstop.store.results import StoreError
+from jackstop.store.schema import history_files
+
+DAY = 24 * HOUR
+
+SPILL = 300_000
+"""Rows in memory from which they are written, though no checkpoint is due."""
+
+DAYS = 32
+"""Days of one table that one writing makes files for; rows of further days are put with the commonest."""
+
+MOST = 100_000
+"""Rows of one answer at most."""
+
+MEMORY, THREADS = "512MB", 2
+"""What one query may take."""
+
+_PIECE = 100_000
+_ALONE: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+}
+_EARLY, _LATE = EARLIEST // DAY, LATEST // DAY
+
+
+@dataclass(frozen=True, slots=True)
+class TableRows:
+    """What the history has of one table: files, rows, bytes, and its first and last row (µs by the host's clock)."""
+
+    table: str
+    files: int
+    rows: int
+    bytes: int
+    first: int
+    last: int
+
+
+class History:
+    """The history in a folder. One process, the loop, keeps and puts; any may ask.
+
+    Args:
+        folder: its own. database: names the files that count.
+    """
+
+    def __init__(self, folder: Path, database: Database) -> None:
+        self.folder, self.database = folder, database
+        self._pending: dict[str, list[pl.DataFrame]] = {}
+        self._held = self._spilt = 0
+        self._written: list[HistoryFile] = []
+        self._begun = False
+
+    def keep(self, rows: Mapping[str, pl.DataFrame]) -> None:
+        """Keep the rows of one step (`engine.Output.rows`) for the next `put`.
+
+        Raises:
+            StoreError: there were many, and they cannot be written.
+        """
+        for name, frame in rows.items():
+            if frame.height and name in BY_NAME:
+                self._pending.setdefault(name, []).append(frame)
+                self._held += frame.height
+        if self._held >= SPILL:
+            self._spill()
+
+    def put(self, seq: int) -> tuple[HistoryFile, ...]:
+        """Write the rows kept, for the checkpoint of this frame; gives the files to be recorded with it.
+
+        Raises:
+            StoreError: they cannot be written.
+        """
+        self._spill()
+        named = []
+        for number, file in enumerate(self._written):
+            path = f"{file.path.rpartition('/')[0]}/{parquet.fresh_name(seq, number)}"
+            _rename(self.folder / file.path, self.folder / path)
+            named.append(HistoryFile(path, file.table, file.day, file.rows, file.bytes, file.first, file.last))
+        folders = {(self.folder / f.path).parent for f in named}
+        if named:
+            parquet.sync({*folders, *(f.parent for f in folders), self.folder, self.folder.parent})
+        self._written, self._spilt = [], 0
+        return tuple(named)
+
+    def tables(self) -> list[TableRows]:
+        """What there is of each table, by name."""
+        c = history_files.c
+        sums = (func.count(), func.sum(c.rows), func.sum(c.bytes), func.min(c.first), func.max(c.last))
+        with self.database.read() as connection:
+            rows = connection.execute(select(c.table, *sums).group_by(c.table).order_by(c.table)).all()
+        return [TableRows(t, n, int(r), int(b), first, last) for t, n, r, b, first, last in rows]
+
+    def files(self, table: str | None = None, begin: int | None = None, end: int | None = None) -> list[HistoryFile]:
+        """The files that count, of one table if named, that have rows with `at` from `begin` to before `end` (µs UTC)."""
+        c = history_files.c
+        asked = select(*(c[n] for n in HistoryFile.__dataclass_fields__)).order_by(c.table, c.first, c.path)
+        asked = asked if table is None else asked.where(c.table == table)
+        asked = asked if begin is None else asked.where(c.last >= begin)
+        asked = asked if end is None else asked.where(c.first < end)
+        with self.database.read() as connection:
+            return [HistoryFile(*r) for r in connection.execute(asked)]
+
+    def rows(self, table: str, terminal: str | None, begin: int, end: int, limit: int) -> pl.DataFrame:
+        """Rows of one table with `at` from `begin` to before `end` (µs UTC), the earliest first, of one terminal if named.
+
+        Words are plain text. A table the history knows nothing of gives no rows of the table's columns.
+
+        Raises:
+            StoreError: no such table, or its files cannot be read.
+        """
+        return self._ask(table, terminal, begin, end, limit)
+
+    def timeline(self, terminal: str, begin: int, end: int, limit: int) -> list[TimelineEntry]:
+        """What there is to tell of a terminal from `begin` to before `end` (µs UTC), the earliest first.
+
+        Rows since the last checkpoint are not in it yet; verdicts are.
+
+        Raises:
+            StoreError: the files or the database cannot be read.
+        """
+        parts = [scraps(n, self._ask(n, terminal, begin, end, limit, TOLD[n])) for n in TOLD]
+        moved = queries.verdict_frame(self.database, terminal, begin, end, limit)
+        both = pl.concat([*parts, movements(moved)]).sort("at", "lane", "source", "record_offset").head(limit)
+        return [entry(row) for row in both.iter_rows(named=True)]
+
+    def pieces(self, begin: int | None = None, end: int | None = None) -> Iterator[tuple[str, pl.DataFrame, int, int]]:
+        """All rows, some at a time: table, rows, rows of files gone through, and rows of all files.
+
+        Raises:
+            StoreError: a file cannot be read.
+        """
+        with parquet.reading(self.folder):
+            listed = self.files(None, begin, end)
+            total, before = sum(f.rows for f in listed), 0
+            for file in listed:
+                for start in range(0, file.rows, _PIECE):
+                    frame = self._slice(file, start)
+                    within = frame.filter(_within(begin, end)) if begin is not None or end is not None else frame
+                    yield file.table, within, min(before + start + _PIECE, before + file.rows), total
+                before += file.rows
+
+    def _slice(self, file: HistoryFile, start: int) -> pl.DataFrame:
+        path = self.folder / file.path
+        try:
+            return pl.scan_parquet(path, glob=False).slice(start, _PIECE).collect()
+        except (OSError, pl.exceptions.PolarsError) as fault:
+            raise StoreError(f"{path}: {str(fault).splitlines()[0]}, expected a file of the history") from None
+
+    def _ask(
+        self,
+        table: str,
+        terminal: str | None,
+        begin: int,
+        end: int,
+        limit: int,
+        chosen: tuple[str, tuple[str | int, ...]] | None = None,
+    ) -> pl.DataFrame:
+        """Rows of a table, of which one column holds one of the values `chosen`."""
+        if table not in BY_NAME:
+            raise StoreError(f"history: no table {table!r}, expected one of: {', '.join(BY_NAME)}")
+        terms, values = ['"at" >= ?', '"at" < ?'], [begin, end]
+        given: list[object] = [*values]
+        if terminal is not None:
+            terms.append("terminal = ?")
+            given.append(terminal)
+        if chosen is not None:
+            terms.append(f"list_contains(?, {chosen[0]})")
+            given.append(list(chosen[1]))
+        query = (
+            "SELECT * FROM read_parquet(?, union_by_name = true) "  # noqa: S608 - our own words
+            f'WHERE {" AND ".join(terms)} ORDER BY "at", event_id LIMIT ?'
+        )
+        with parquet.reading(self.folder):
+            paths = [str((self.folder / f.path).absolute()) for f in self.files(table, begin, end)]
+            if not paths:
+                return _whole(table, pl.DataFrame(schema={"at": pl.Int64}))
+            return _whole(table, _asked(self.folder, query, [paths, *given, min(max(limit, 0), MOST)]))
+
+    def _spill(self) -> None:
+        """Write what is in memory, under names that count for nothing yet."""
+        if not self._begun:
+            _clear(self.folder, self.database)
+            self._begun = True
+        for table, frames in sorted(self._pending.items()):
+            rows = _plain(pl.concat(frames, how="diagonal_relaxed"))
+            for day, some in _by_day(rows):
+                path = f"{table}/day={day}/{parquet.spilt_name(self._spilt)}"
+                self._spilt += 1
+                size = parquet.write(some.sort("terminal", "at", maintain_order=True), self.folder / path)
+                first, last = some.select(pl.col("at").min(), last=pl.col("at").max()).row(0)
+                self._written.append(HistoryFile(path, table, day, some.height, size, first, last))
+        self._pending, self._held = {}, 0
+
+
+def _plain(frame: pl.DataFrame) -> pl.DataFrame:
+    """Rows with words as plain text, for the words of one version are not those of the next."""
+    return frame.with_columns(pl.col(c).cast(pl.String) for c, t in frame.schema.items() if isinstance(t, pl.Enum))
+
+
+def _whole(table: str, frame: pl.DataFrame) -> pl.DataFrame:
+    """Rows with every column their table has in this version."""
+    schema = {n: pl.String() if isinstance(t, pl.Enum) else t for n, t in BY_NAME[table].schema.items()}
+    absent = [pl.lit(None, t).alias(n) for n, t in schema.items() if n not in frame.columns]
+    return frame.with_columns(absent).select(*schema, pl.exclude(*schema))
+
+
+def _by_day(rows: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Rows by the day they arrived (UTC). Odd stamps cannot make more than `DAYS` of them."""
+    stamp = pl.col("arrival") if "arrival" in rows.columns else pl.col("at")
+    placed = rows.with_columns(_day=(stamp // DAY).fill_null(0).clip(_EARLY, _LATE))
+    counts = placed["_day"].value_counts(sort=False).sort(["count", "_day"], descending=[True, False])
+    kept = counts["_day"].head(DAYS).to_list()
+    if counts.height > DAYS:
+        placed = placed.with_columns(_day=pl.when(pl.col("_day").is_in(kept)).then("_day").otherwise(pl.lit(kept[0])))
+    for (number,), some in sorted(placed.partition_by("_day", as_dict=True, include_key=False).items()):
+        yield f"{date(1970, 1, 1) + timedelta(days=number)}", some
+
+
+def _within(begin: int | None, end: int | None) -> pl.Expr:
+    low = pl.lit(value=True) if begin is None else pl.col("at") >= begin
+    return low if end is None else low & (pl.col("at") < end)
+
+
+def _rename(old: Path, new: Path) -> None:
+    try:
+        old.replace(new)
+    except OSError as fault:
+        raise StoreError(f"{new}: {fault.strerror}, expected a place for the history") from None
+
+
+def _clear(folder: Path, database: Database) -> None:
+    """Remove what a loop before this one wrote and never recorded."""
+    there = parquet.found(folder)
+    with database.read() as connection:
+        recorded = set(connection.execute(select(history_files.c.path)).scalars())
+    left = [p for p in there if p not in recorded and not parquet.is_merged(Path(p).name)]
+    parquet.remove(folder, left)
+
+
+def _asked(folder: Path, query: str, values: Sequence[object]) -> pl.DataFrame:
+    """What a query over files of one folder gives; it can read nothing else, and change nothing."""
+    allowed = str(folder.absolute()).replace("'", "''")
+    settings = (
+        f"SET memory_limit = '{MEMORY}'",
+        f"SET threads = {THREADS}",
+        "SET temp_directory = ''",
+        "SET TimeZone = 'UTC'",
+        f"SET allowed_directories = ['{allowed}']",
+        "SET enable_external_access = false",
+        "SET lock_configuration = true",
+    )
+    try:
+        with duckdb.connect(":memory:", config=_ALONE) as connection:
+            for setting in settings:
+                connection.execute(setting)
+            return pl.DataFrame(connection.sql(query, params=list(values)))
+    except duckdb.Error as fault:
+        raise StoreError(f"{folder}: {str(fault).splitlines()[0]}, expected a history that can be read") from None
