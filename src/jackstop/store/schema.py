@@ -4,7 +4,20 @@ Times are µs UTC, money integer minor units. JSON is text. Who writes: the loop
 deliveries, actions); no row is written by both.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import (
+    DDL,
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    event,
+)
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -102,6 +115,7 @@ verdicts = Table(
     _time("decided_at"),
     _text("records"),
     Index(None, "terminal", "time"),
+    Index(None, "time"),
     Index(None, "decided_at"),
 )
 """The verdict that holds of each movement. Lists are JSON."""
@@ -127,6 +141,7 @@ hours = Table(
     Column("measure", String(60), primary_key=True),
     _time("at"),
     Column("amount", BigInteger, nullable=False),
+    Index(None, "hour"),
 )
 """Counts by hour, for the KPIs: see `kpi.HOURS`."""
 facts = Table(
@@ -182,6 +197,16 @@ changes = Table(
     sqlite_autoincrement=True,
 )
 """What changed, in order; whoever follows keeps the last id it has seen. `body` is a short JSON summary."""
+IN_ORDER = (
+    "CREATE OR REPLACE FUNCTION changes_in_order() RETURNS trigger LANGUAGE plpgsql AS "
+    "$$ BEGIN PERFORM pg_advisory_xact_lock(7236837114); RETURN NULL; END $$",
+    "CREATE OR REPLACE TRIGGER changes_in_order BEFORE INSERT ON changes FOR EACH STATEMENT EXECUTE FUNCTION changes_in_order()",
+)
+"""PostgreSQL numbers rows when they are inserted, not when they are committed; so that no follower of `changes` misses one,
+whoever inserts waits for those who did before it. Insert them last in a transaction."""
+for _statement in IN_ORDER:
+    event.listen(changes, "after_create", DDL(_statement).execute_if(dialect="postgresql"))  # type: ignore[no-untyped-call]
+
 
 # --- what people and the front write ---------------------------------------------------------------------------------
 
