@@ -256,6 +256,24 @@ holds = Table(
     Column("released_by", String(100)),
 )
 """Legal holds: spool and history received between `begins` and `ends` are not removed while one stands."""
+announced = Table(
+    "announced",
+    metadata,
+    Column("terminal", String(200), primary_key=True),
+    Column("work_order", String(100), primary_key=True),
+    Column("kind", String(20), nullable=False),
+    _time("begins"),
+    _time("ends"),
+    _text("people"),
+    _text("permits"),
+    _text("expected_in"),
+    _text("expected_out"),
+    Column("cancelled", Boolean, nullable=False),
+    _time("changed_at"),
+    Column("changed_by", String(100), nullable=False),
+    Index(None, "ends"),
+)
+"""Visits that people announced through the API, as they last stood. Lists are JSON; expected: value to count."""
 users = Table(
     "users",
     metadata,
