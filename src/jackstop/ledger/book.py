@@ -9,7 +9,18 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from jackstop.ledger import authorisations, balances, drift, episodes, outflow, presence, reconcile, reversals, verdicts
+from jackstop.ledger import (
+    authorisations,
+    balances,
+    drift,
+    episodes,
+    latecomers,
+    outflow,
+    presence,
+    reconcile,
+    reversals,
+    verdicts,
+)
 from jackstop.ledger.intake import Frames
 from jackstop.model.settings import Settings
 from jackstop.model.tables import ALL
@@ -112,7 +123,8 @@ def settle(book: Book, rows: Frames, terms: Terms, before: int, watermark: int) 
     walked = episodes.walk(cash, terms.settings) if cash.height else cash
     moved = _movements(walked, cash, terms)
     decisions = authorisations.authority(authorisations.build(host, terms.settings), book.host_since, terms.settings)
-    judged = _judge(book, moved, decisions, terms)
+    judged, late = _judge(book, moved, decisions, terms, before)
+    book = replace(book, taken=book.taken.join(late, left_on="episode", right_on="id", how="anti")) if late.height else book
     idle = verdicts.idle(decisions, judged, terms.sources.select("terminal", "latency"), terms.latency, terms.settings)
     book = _remember(book, judged, decisions, watermark)
     book = _balance(book, judged, idle, terms, before, watermark)
@@ -161,13 +173,19 @@ def _movements(walked: pl.DataFrame, cash: pl.DataFrame, terms: Terms) -> pl.Dat
     return reconcile.windows(known, terms.sources.select("terminal", "latency"), terms.latency, terms.settings)
 
 
-def _judge(book: Book, moved: pl.DataFrame, decisions: pl.DataFrame, terms: Terms) -> pl.DataFrame:
-    """Episodes matched and judged, with their amounts as known at the verdict."""
+def _judge(
+    book: Book, moved: pl.DataFrame, decisions: pl.DataFrame, terms: Terms, before: int
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Episodes matched and judged, with their amounts as known at the verdict; and those a late approval explains."""
     matched = reconcile.match(moved, decisions, book.taken, terms.settings)
     alive = presence.with_life(matched, book.life, book.groups, terms.settings)
     final = alive.rename({"shown": "shown_final", "kept": "kept_final"})
-    judged = verdicts.judge(episodes.value(final, until=pl.col("base")), decisions, terms.settings)
-    return judged.with_columns(closes=pl.col("at") + terms.settings.closing).sort("decided", "id")
+    valued = episodes.value(final, until=pl.col("base"))
+    judged = verdicts.judge(valued, decisions, terms.settings)
+    late = latecomers.find(judged, decisions, terms.settings, before)
+    if late.height:
+        judged = verdicts.judge(latecomers.explained(valued, late), decisions, terms.settings)
+    return judged.with_columns(closes=pl.col("at") + terms.settings.closing).sort("decided", "id"), late
 
 
 def _remember(book: Book, judged: pl.DataFrame, decisions: pl.DataFrame, watermark: int) -> Book:
