@@ -1,0 +1,44 @@
+"""Addresses: which are this machine's own, and what may go over the line in the clear."""
+
+import ipaddress
+import socket
+
+from jackstop.model.service import Tls
+
+
+def loopback(host: str) -> bool:
+    """Whether a host is this machine, reachable from itself only."""
+    if host.casefold() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def guarded(host: str, tls: Tls | None, *, insecure: bool) -> None:
+    """Hold to it that off loopback nothing is served in the clear unless that is said aloud.
+
+    Raises:
+        ValueError: it would be.
+    """
+    if tls is None and not insecure and not loopback(host):
+        raise ValueError(f"{host or 'every address'} is not loopback and has no tls, expected `tls` (or `insecure = true`)")
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """A TCP socket bound to an address; no host is every address of this machine.
+
+    Raises:
+        OSError: the address cannot be had.
+    """
+    made = socket.socket(socket.AF_INET6 if ":" in host or not host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        if not host:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind((host, port))
+    except OSError:
+        made.close()
+        raise
+    return made
