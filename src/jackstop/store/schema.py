@@ -356,6 +356,7 @@ dead_letters = Table(
     _time("asked_at", null=True),
     _time("resent_at", null=True),
     Index(None, "sink", "key"),
+    Index(None, "asked_at"),
 )
 """What a sink will never take as it is. `asked_at`: when a person asked to send it again; `resent_at`: when it was taken."""
 deliveries = Table(
