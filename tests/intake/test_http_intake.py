@@ -12,41 +12,12 @@ import pytest
 import trustme
 import zstandard
 from fake_gate import FakeGate, FakePlace, Taken, running, until
+from http_set import HEADERS, Set
 
 from jackstop import formats
 from jackstop.intake import _http_app, http
-from jackstop.intake._http_app import App
 from jackstop.intake._http_body import Limits
 from jackstop.model.service import Tls
-
-HEADERS = {"authorization": "Bearer gold-7"}
-TERMINALS = ("ATM-1", "ATM-2")
-
-
-class Clock:
-    """A clock that goes when it is told."""
-
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-class Set:
-    """An application with its gate, its place and a client."""
-
-    def __init__(self, **keys: object) -> None:
-        self.gate = FakeGate()
-        self.clock = Clock()
-        self.fake = FakePlace(Path(), TERMINALS, tokens={"gold-7": "shipper"})
-        self.config = http.Config.model_validate({"kind": "http", "name": "logs", "format": "winlogbeat", **keys})
-        self.app = App(self.config, self.gate, self.fake.place(), self.clock)
-        transport = httpx.ASGITransport(self.app)
-        self.client = httpx.AsyncClient(transport=transport, base_url="http://here", headers=HEADERS)
-
-    async def post(self, path: str, body: bytes, **headers: str) -> httpx.Response:
-        named = {k.replace("_", "-"): v for k, v in headers.items()}
-        return await self.client.post(path, content=body, headers=named)
 
 
 @contextlib.asynccontextmanager
@@ -197,8 +168,8 @@ async def test_an_array_that_is_no_json_is_refused(body):
 
 async def test_an_empty_array_is_nothing_taken():
     made = Set()
-    assert (await made.post("/v1/logs/logs", b"[]", content_type="application/json")).json()["bytes"] == 1
-    assert made.gate.data() == b"\n"
+    assert (await made.post("/v1/logs/logs", b"[]", content_type="application/json")).json()["bytes"] == 0
+    assert not made.gate.taken
 
 
 async def test_bytes_of_other_framings_are_left_as_they_are():
@@ -329,8 +300,7 @@ async def test_the_last_key_of_a_feed_is_known_after_a_restart():
     made = Set()
     await made.post("/v1/logs/logs", b"x\n", idempotency_key="k")
     again = Set()
-    again.app = App(again.config, made.gate, again.fake.place(), again.clock)
-    again.client = httpx.AsyncClient(transport=httpx.ASGITransport(again.app), base_url="http://here", headers=HEADERS)
+    again.begin(made.gate)
     assert (await again.post("/v1/logs/logs", b"x\n", idempotency_key="k")).json()["again"] is True
     assert len(made.gate.taken) == 1
 

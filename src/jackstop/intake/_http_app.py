@@ -162,6 +162,8 @@ class App:
             data = request.body
             if self._config.lines and b"json" in request.headers.get(b"content-type", b""):
                 data = unfolded(data)
+            if not data:
+                return answer({"bytes": 0, "again": False})
             cut = [headed(self._config, p) for p in pieces(whole(self._config, data), lines=self._config.lines)]
         except (Unknown, TooLong) as fault:
             raise Refusal(413 if isinstance(fault, TooLong) else 400, str(fault)) from None
@@ -179,8 +181,6 @@ class App:
             await self._taking.pieces(feed, cut, request.peer, request.body, mark)
 
         again = False
-        if not cut:
-            return answer({"bytes": 0, "again": False})
         if key:
             again = await self._taking.once(feed, key, work)
         else:
