@@ -15,14 +15,14 @@ from functools import cache
 from pathlib import Path
 from typing import Literal, Protocol, cast
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from jackstop.model.fleet import Fleet, Span, Terminal
 from jackstop.policy.allowed import KINDS, Kind
 from jackstop.policy.response import Told
 from jackstop.policy.selection import Selector
 
-__all__ = ["KINDS", "Common", "Hold", "Order", "Outcome", "Place", "Unsent", "Way", "find", "names"]
+__all__ = ["KINDS", "Common", "Hold", "Order", "Outcome", "Place", "Unsent", "Way", "asking", "find", "names"]
 
 
 class Common(Selector):
@@ -46,6 +46,13 @@ class Common(Selector):
     attempts: int = Field(default=5, ge=1, le=50)
     repeat: Literal["safe", "ask"] = "safe"
     timeout: Span = "10s"
+
+    @field_validator("confirm")
+    @classmethod
+    def _askable(cls, confirm: str) -> str:
+        if confirm == "status" and "status" not in cls.model_fields:
+            raise ValueError("confirm is 'status', expected that only of ways that can ask")
+        return confirm
 
     @model_validator(mode="after")
     def _shown(self) -> "Common":
@@ -99,9 +106,10 @@ class Unsent(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Evidence to be kept: spool and history received between `begins` and `ends` (µs UTC), and why."""
+    """Evidence to be kept: spool and history received between `begins` and `ends` (µs UTC), for which alert, and why."""
 
     id: str
+    alert: str
     begins: int
     ends: int
     reason: str
@@ -163,3 +171,8 @@ def find(name: str) -> Way:
     if name not in names():
         raise LookupError(f"unknown way {name!r}, expected one of: {', '.join(names())}")
     return cast(Way, importlib.import_module(f"{__name__}.{name.replace('-', '_')}"))
+
+
+def asking(way: Way) -> Asking | None:
+    """The way, if it can ask whether an order was carried out."""
+    return cast(Asking, way) if hasattr(way, "status") else None

@@ -32,5 +32,5 @@ class Config(Common):
 async def send(config: Config, order: Order, place: Place) -> Outcome:
     """Place the hold."""
     begins, ends = order.begins - microseconds(config.before), order.ends + microseconds(config.after)
-    await place.hold(Hold(order.key, begins, ends, saying(order)))
+    await place.hold(Hold(f"hold-{order.key}", order.alert, begins, ends, saying(order)))
     return Outcome(f"kept from {stamp(begins)} to {stamp(ends)}", done=True)

@@ -41,7 +41,7 @@ MOVES: dict[tuple[str, str], str] = {
 """From a state, by a verb, to a state. `approve` leads on only with the last approval needed; before, it stays `proposed`."""
 
 
-class Refused(Exception):
+class Refused(ValueError):
     """A step that may not be taken: a stable code, and why in words."""
 
     def __init__(self, code: str, reason: str) -> None:
@@ -79,7 +79,7 @@ class Action:
         automatic: the policy may approve it. dry: it is gone through and nothing leaves. proposed_by: `SERVICE` or a person.
         approvers: who has approved, in order. ends_at: when a proposal, or an unused approval, lapses.
         attempts: how often it was begun to be handed over. next_at: not before; while `sending`: until when the attempt holds.
-        sent_at: when it was handed over, 0 before.
+        sent_at: when it was handed over, 0 before. unsure: an attempt was begun and it is not known what became of it.
     """
 
     id: str
@@ -99,6 +99,7 @@ class Action:
     attempts: int = 0
     next_at: int = 0
     sent_at: int = 0
+    unsure: bool = False
 
 
 def ident(*parts: str) -> str:
@@ -131,6 +132,7 @@ def step(action: Action, verb: str, actor: str, at: int, needed: int = 2) -> Act
         changed_at=at,
         attempts=action.attempts + sending,
         sent_at=at if verb == "deliver" else action.sent_at,
+        unsure=sending or (action.unsure and verb != "deliver"),
     )
 
 

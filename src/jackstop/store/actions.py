@@ -26,6 +26,7 @@ class _Body(msgspec.Struct, frozen=True):
     told: Told = Told()
     approvers: tuple[str, ...] = ()
     sent_at: int = 0
+    unsure: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +108,11 @@ def move(
             (µs UTC). dry: makes it a dry run; a dry run stays one.
 
     Raises:
-        Refused: no such action (`missing`), a step that may not be taken, or somebody took another meanwhile (`meanwhile`).
+        LookupError: no such action. Refused: a step that may not be taken, or somebody took another meanwhile (`meanwhile`).
     """
     before = find(connection, ident, lock=True)
     if before is None:
-        raise Refused("missing", f"action {ident} is not there, expected the id of one that is")
+        raise LookupError(f"action {ident!r:.120} is not there, expected the id of one that is")
     after = step(before, verb, actor, at, needed)
     after = replace(after, next_at=at if next_at is None else next_at, dry=before.dry or bool(dry))
     c = actions.c
@@ -123,12 +124,21 @@ def move(
     return after
 
 
-def put_off(connection: Connection, action: Action, next_at: int, at: int, note: str, actor: str) -> None:
-    """Look at an action again later; the note is on record once, not each time it is put off for the same reason."""
-    where = (actions.c.id == action.id) & (actions.c.state == action.state)
-    connection.execute(update(actions).where(where).values(next_at=next_at))
-    if not any(s.note == text(note, _NOTE) for s in steps(connection, action.id)[-1:]):
+def put_off(
+    connection: Connection, action: Action, next_at: int, at: int, note: str, actor: str, *, unsure: bool = False
+) -> bool:
+    """Look at an action again later, unless somebody took a step meanwhile; gives whether it was put off.
+
+    The note is on record once, not each time it is put off for the same reason. `unsure`: see `Action.unsure`.
+    """
+    c = actions.c
+    where = (c.id == action.id) & (c.state == action.state) & (c.attempts == action.attempts)
+    values = {"next_at": next_at, "body": _row(replace(action, unsure=unsure))["body"]}
+    if connection.execute(update(actions).where(where).values(**values)).rowcount != 1:
+        return False
+    if note and not any(s.note == text(note, _NOTE) for s in steps(connection, action.id)[-1:]):
         _record(connection, action, action.state, actor, at, note)
+    return True
 
 
 def revision(connection: Connection, ident: str) -> int:
@@ -166,7 +176,7 @@ def _record(connection: Connection, action: Action, before: str, actor: str, at:
 
 
 def _row(action: Action) -> dict[str, object]:
-    body = _Body(action.told, action.approvers, action.sent_at)
+    body = _Body(action.told, action.approvers, action.sent_at, action.unsure)
     return {
         "id": action.id,
         "kind": action.kind,
@@ -206,4 +216,5 @@ def _action(row: Row[tuple[object, ...]]) -> Action:
         attempts=row.attempts,
         next_at=row.next_at,
         sent_at=body.sent_at,
+        unsure=body.unsure,
     )

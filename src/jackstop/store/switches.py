@@ -14,7 +14,7 @@ from jackstop.policy.limits import REMOVES, Sent, World, look_back, sizes
 from jackstop.store import audit
 from jackstop.store.database import put
 from jackstop.store.decisions import text
-from jackstop.store.schema import action_steps, actions, changes, cursors, facts, holds, switches
+from jackstop.store.schema import action_steps, actions, changes, cursors, facts, handling, holds, switches
 
 LIVE, STOPPED = "response.live", "response.stopped"
 _RESET = "interlock.reset."
@@ -72,11 +72,25 @@ def resets(connection: Connection) -> dict[str, int]:
     return {msgspec.json.decode(row.value, type=_Reset).terminal: row.at for row in rows}
 
 
-def place_hold(connection: Connection, ident: str, span: tuple[int, int], reason: str, actor: str, at: int) -> None:
-    """Keep what was received between two instants (µs UTC); the same hold placed again changes nothing. Audited."""
+def place_hold(
+    connection: Connection, ident: str, span: tuple[int, int], reason: str, actor: str, at: int, alert: str = ""
+) -> None:
+    """Keep what was received between two instants (µs UTC), for the alert's case if it has one.
+
+    The same hold placed again changes nothing. Audited.
+    """
     if connection.execute(select(holds.c.id).where(holds.c.id == ident)).first() is not None:
         return
-    row = {"id": ident, "begins": span[0], "ends": span[1], "reason": text(reason, 1000), "placed_at": at, "placed_by": actor}
+    case = connection.execute(select(handling.c.case_id).where(handling.c.alert == alert)).scalar() if alert else None
+    row = {
+        "id": ident,
+        "case_id": case,
+        "begins": span[0],
+        "ends": span[1],
+        "reason": text(reason, 1000),
+        "placed_at": at,
+        "placed_by": actor,
+    }
     connection.execute(insert(holds).values(**row))
     audit.append(connection, at, actor, "hold.place", ident, reason)
 
