@@ -69,13 +69,9 @@ def said(text: str, events: Mapping[str, str]) -> Said | None:
     """
     for key, meaning in events.items():
         if key in text:
-            return _override(key, meaning)
-    words = {w for w in _SPLIT.split(_CAMEL.sub(" ", text[:400]).lower()) if w}
-    if {"top", "hat"} <= words:
-        words.add("tophat")
-    part = _word(words, _PARTS)
-    sensor = _word(words, _SENSORS)
-    activity = _word(words, _ACTIVITIES)
+            return override(key, meaning)
+    words = _words_of(text)
+    part, sensor, activity = _word(words, _PARTS), _word(words, _SENSORS), _word(words, _ACTIVITIES)
     if activity is None or (part is None and sensor in {None, "door"} and "door" not in words):
         return None
     if activity in {"alarm", "opened"} and sensor == "tamper":
@@ -83,11 +79,29 @@ def said(text: str, events: Mapping[str, str]) -> Said | None:
     return Said(activity, part or "unknown", sensor or "other")
 
 
+def where(text: str) -> tuple[str | None, str | None]:
+    """The part and the sensor that a text names, as the name of an alarm zone does; None for what it does not name."""
+    words = _words_of(text)
+    return _word(words, _PARTS), _word(words, _SENSORS)
+
+
+def _words_of(text: str) -> set[str]:
+    words = {w for w in _SPLIT.split(_CAMEL.sub(" ", text[:400]).lower()) if w}
+    if {"top", "hat"} <= words:
+        words.add("tophat")
+    return words
+
+
 def _word(words: set[str], table: tuple[tuple[str, tuple[str, ...]], ...]) -> str | None:
     return next((name for name, keys in table if words.intersection(keys)), None)
 
 
-def _override(key: str, meaning: str) -> Said:
+def override(key: str, meaning: str) -> Said:
+    """What a source's own word means: `part.activity` or `part.sensor.activity`.
+
+    Raises:
+        Unreadable: it names no word of the vocabulary.
+    """
     parts = meaning.split(".")
     part, activity = parts[0], parts[-1]
     sensor = parts[1] if len(parts) == 3 else "door" if activity in {"opened", "closed"} else "other"

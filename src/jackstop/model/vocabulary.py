@@ -175,6 +175,7 @@ FEED_ACTIVITY: Words = {
     "clock-step": "The clock was set: from `before` to `after`, both µs since 1970 UTC.",
     "log-cleared": "A log was cleared.",
     "time-ambiguous": "A local time could mean two instants (daylight saving); `detail` says which was taken.",
+    "heartbeat": "The source said that it is alive (link test, test report).",
 }
 
 VISIT_KIND: Words = {
