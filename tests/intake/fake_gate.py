@@ -42,6 +42,7 @@ class FakeGate:
 
     taken: list[Taken] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)
     feeds: dict[str, Feed] = field(default_factory=dict)
     full: int = 0
     retry_after: float = 0.01
@@ -73,6 +74,9 @@ class FakeGate:
 
     async def register(self, feed: Feed) -> None:
         self.feeds[feed.name] = feed
+
+    async def end(self, feed: Feed) -> None:
+        self.ended.append(feed.name)
 
     async def refuse(self, feed: Feed, data: bytes, reason: str, *, peer: str = "") -> None:
         self.feeds.setdefault(feed.name, feed)

@@ -13,7 +13,9 @@ LARGEST = 40
 MESSAGE = st.binary(min_size=1, max_size=60)
 BYTES = st.one_of(
     st.binary(max_size=300),
-    st.lists(st.sampled_from([b"5 ", b"<1>a", b"\n", b"12 ", b" ", b"0", b"99999999999", b"x" * 45, b"\r", b"\0"]), max_size=40).map(b"".join),
+    st.lists(
+        st.sampled_from([b"5 ", b"<1>a", b"\n", b"12 ", b" ", b"0", b"99999999999", b"x" * 45, b"\r", b"\0"]), max_size=40
+    ).map(b"".join),
     st.lists(MESSAGE, max_size=8).map(lambda ms: b"".join(b"%d %s" % (len(m), m) for m in ms)),
     st.lists(MESSAGE, max_size=8).map(lambda ms: b"".join(m + b"\n" for m in ms)),
 )
@@ -74,7 +76,9 @@ def test_of_lines_nothing_that_fits_is_lost(messages, sizes):
     assert [f if isinstance(f, bytes) else f.reason.split()[0] for f in found] == plain(data)
 
 
-@given(messages=st.lists(MESSAGE, min_size=1, max_size=12), sizes=st.lists(st.integers(0, 30), max_size=20), rest=st.integers(0, 5))
+@given(
+    messages=st.lists(MESSAGE, min_size=1, max_size=12), sizes=st.lists(st.integers(0, 30), max_size=20), rest=st.integers(0, 5)
+)
 @settings(max_examples=300, deadline=None)
 def test_of_counted_messages_nothing_that_fits_is_lost(messages, sizes, rest):
     data = b"".join(b"%d %s" % (len(m), m) for m in messages) + (b"%d %s" % (rest + 1, b"x" * rest) if rest else b"")
