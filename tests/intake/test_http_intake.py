@@ -328,7 +328,7 @@ async def test_bytes_at_an_offset_are_taken_once_and_without_holes():
 
 async def test_a_large_body_at_an_offset_that_meets_a_full_gate_goes_on_where_it_stood():
     made, path = Set(), "/v1/logs/logs?source=a.log&offset=0"
-    body = b"0123456789abcde\n" * (3 << 16)
+    body = b"0123456789abcde\n" * (9 << 16)
     made.gate.faults = []
     taken_first = []
     real = made.gate.accept
@@ -350,12 +350,58 @@ DECLARED = {"format": "nextware-trace", "latency": 5_000_000, "reading": {"name"
 
 async def test_a_source_is_read_as_it_was_declared_and_bears_just_the_name_it_was_given():
     made = Set(declare=True)
-    reply = await made.client.post("/v1/feeds/logs", json=DECLARED)
-    assert (reply.status_code, reply.json()) == (200, {"offset": 0})
+    undeclared = await made.post("/v1/logs/logs?source=logs/ATM-1/x.nwlog&offset=0", b"abc\n")
+    assert undeclared.status_code == 400
+    reply = await made.client.post("/v1/feeds/logs", json=[DECLARED])
+    assert (reply.status_code, reply.json()) == (200, {"offsets": {"logs/ATM-1/x.nwlog": 0}})
     assert made.gate.feeds["logs/ATM-1/x.nwlog"].format == "nextware-trace"
     await made.post("/v1/logs/logs?source=logs/ATM-1/x.nwlog&offset=0", b"abc\n")
     assert made.gate.taken[0].feed == "logs/ATM-1/x.nwlog"
-    assert (await made.client.post("/v1/feeds/logs", json=DECLARED)).json() == {"offset": 4}
+    assert (await made.client.post("/v1/feeds/logs", json=[DECLARED])).json() == {"offsets": {"logs/ATM-1/x.nwlog": 4}}
+
+
+async def declared(*names: str) -> Set:
+    made = Set(declare=True)
+    await made.client.post("/v1/feeds/logs", json=[{**DECLARED, "reading": {"name": n}} for n in names])
+    return made
+
+
+async def test_many_sources_in_one_request_are_taken_each_from_where_it_stands():
+    made = await declared("a", "b")
+    body = b'{"source":"a","offset":0,"length":4}\none\n{"source":"b","offset":0,"length":2}\nx\n'
+    body += b'{"source":"a","offset":4,"length":4}\ntwo\n'
+    for _ in range(2):
+        reply = await made.post("/v1/batches/logs", body)
+        assert (reply.status_code, reply.json()) == (200, {"offsets": {"a": 8, "b": 2}})
+    assert (made.gate.data("a"), made.gate.data("b"), len(made.gate.taken)) == (b"one\ntwo\n", b"x\n", 3)
+
+
+async def test_a_batch_of_which_one_source_was_not_taken_may_come_again():
+    made = await declared("a", "b")
+    body = b'{"source":"a","offset":0,"length":2}\n1\n{"source":"b","offset":0,"length":2}\n2\n'
+    made.gate.full = 1
+    assert (await made.post("/v1/batches/logs", body)).status_code == 429
+    assert len(made.gate.taken) == 1
+    assert (await made.post("/v1/batches/logs", body)).status_code == 200
+    assert sorted(t.data for t in made.gate.taken) == [b"1\n", b"2\n"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"", 200),
+        (b"x", 400),
+        (b'{"source":"a","offset":0,"length":9}\nshort', 400),
+        (b'{"source":"a","offset":0,"length":-1}\n', 400),
+        (b'{"source":"a","offset":7,"length":1}\nx', 409),
+        (b'{"source":"z","offset":0,"length":1}\nx', 404),
+        (b'{"source":"a"}\n', 400),
+    ],
+)
+async def test_batches_that_are_wrong_are_refused(body, status):
+    made = await declared("a")
+    assert (await made.post("/v1/batches/logs", body)).status_code == status
+    assert not made.gate.taken
 
 
 @pytest.mark.parametrize(
@@ -372,11 +418,11 @@ async def test_a_source_is_read_as_it_was_declared_and_bears_just_the_name_it_wa
 async def test_a_declaration_that_cannot_be_used_is_refused(change):
     made = Set(declare=True)
     assert made.app.feeds.own.name == "logs"
-    assert (await made.client.post("/v1/feeds/logs", json={**DECLARED, **change})).status_code == 400
+    assert (await made.client.post("/v1/feeds/logs", json=[{**DECLARED, **change}])).status_code == 400
 
 
 async def test_declarations_are_not_taken_unless_that_is_configured():
-    assert (await Set().client.post("/v1/feeds/logs", json=DECLARED)).status_code == 404
+    assert (await Set().client.post("/v1/feeds/logs", json=[DECLARED])).status_code == 404
 
 
 @pytest.mark.parametrize(

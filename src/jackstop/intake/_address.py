@@ -1,9 +1,22 @@
-"""Addresses: which are this machine's own, and what may go over the line in the clear."""
+"""Addresses: how they are written, which are this machine's own, and what may go over the line in the clear."""
 
 import ipaddress
 import socket
 
 from jackstop.model.service import Tls
+
+
+def split(text: str) -> tuple[str, int]:
+    """Host and port of `HOST:PORT`, `[IPV6]:PORT` or `:PORT` (every address of this machine, an empty host).
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    host, colon, port = text.rpartition(":")
+    plain = host.removeprefix("[").removesuffix("]")
+    if not colon or not (port.isascii() and port.isdigit()) or int(port) > 65535 or (":" in plain and host == plain):
+        raise ValueError(f"{text!r} is not an address, expected HOST:PORT such as 0.0.0.0:6514 or [::]:6514")
+    return plain, int(port)
 
 
 def loopback(host: str) -> bool:

@@ -22,12 +22,14 @@ class Feeds:
 
     Args:
         config: the intake's keys. place: gives the fleet. most: feeds of sources at most; 0 is none.
-        per_terminal: a terminal must be named.
+        per_terminal: a terminal must be named. declared: sources must be declared.
     """
 
-    def __init__(self, config: Common, place: Place, most: int = 0, *, per_terminal: bool = False) -> None:
+    def __init__(
+        self, config: Common, place: Place, most: int = 0, *, per_terminal: bool = False, declared: bool = False
+    ) -> None:
         self._config, self._place, self._most = config, place, most
-        self._per_terminal = per_terminal
+        self._per_terminal, self._only_declared = per_terminal, declared
         self._terminals = terminals(place)
         self._made: dict[tuple[str | None, str | None], Feed] = {}
         self._names: set[str] = set()
@@ -48,6 +50,8 @@ class Feeds:
         """
         if source is not None and (known := self._declared.get(source)) is not None:
             return known
+        if source is not None and self._only_declared:
+            raise Unknown(f"source {source[:80]!r} is not declared, expected a declaration before its bytes")
         found = None
         if terminal is not None:
             found = self._terminals.get(terminal) or self._terminals.get(terminal.casefold())

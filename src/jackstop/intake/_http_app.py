@@ -3,25 +3,27 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from jackstop import formats
 from jackstop.intake import Full, Gate, Place
 from jackstop.intake import _http_bulk as elastic
 from jackstop.intake import _http_hec as splunk
 from jackstop.intake._feeds import Feeds, Unknown
+from jackstop.intake._http_batch import batch
 from jackstop.intake._http_body import Gone, Limits, Receive, read, unpacked
 from jackstop.intake._http_bulk import Documents
 from jackstop.intake._http_taking import Taking
 from jackstop.intake._http_tokens import Tokens, presented
 from jackstop.intake._http_words import Budget, Refusal, Reply, Request, answer, parameters
-from jackstop.intake._text import TooLong, headed, pieces, unfolded, whole
+from jackstop.intake._text import TooLong, headed, pieces, pieces_of_any, unfolded, whole
 from jackstop.model.service import Feed
 
 LONGEST_KEY = 200
 """Characters of an idempotency key at most."""
 
-_LOGS, _FEEDS = "/v1/logs/", "/v1/feeds/"
+_LOGS, _FEEDS, _BATCHES = "/v1/logs/", "/v1/feeds/", "/v1/batches/"
+_DECLARED = TypeAdapter(list[Feed])
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -53,7 +55,7 @@ class App:
 
     def __init__(self, config: Bodies, gate: Gate, place: Place, clock: Callable[[], float]) -> None:
         self._config, self._place = config, place
-        self.feeds = Feeds(config, place, config.sources, per_terminal=config.per_terminal)
+        self.feeds = Feeds(config, place, config.sources, per_terminal=config.per_terminal, declared=config.declare)
         self._taking = Taking(gate)
         self._tokens = Tokens(place.verify, config.name, clock)
         self._limits = Limits(config.size, config.ratio)
@@ -143,6 +145,8 @@ class App:
             return await self._logs(_post(request))
         if path == _FEEDS + self._config.name and self._config.declare:
             return await self._declare(_post(request))
+        if path == _BATCHES + self._config.name and self._config.declare:
+            return await batch(_post(request), self.feeds, self._taking)
         if path == "/_bulk" or (path.endswith("/_bulk") and path.count("/") == 2):
             if method not in {"POST", "PUT"}:
                 raise Refusal(405, f"method {method}, expected POST")
@@ -192,25 +196,27 @@ class App:
         told = request.query["offset"]
         if request.source is None or not told.isdecimal() or len(told) > 18:
             raise Refusal(400, f"offset {told[:40]!r}, expected a number of bytes, and a source")
-        cut = [request.body[i : i + (1 << 20)] for i in range(0, len(request.body), 1 << 20)]
-        return answer({"offset": await self._taking.at(feed, int(told), cut, request.peer)})
+        return answer({"offset": await self._taking.at(feed, int(told), pieces_of_any(request.body), request.peer)})
 
     async def _declare(self, request: Request) -> Reply:
-        """`POST /v1/feeds/NAME`: how a source is read from here on; the reply tells how many of its bytes are taken."""
+        """`POST /v1/feeds/NAME`: how sources are read from here on; the reply tells how many bytes of each are taken."""
         try:
-            feed = Feed.model_validate_json(request.body)
+            feeds = _DECLARED.validate_json(request.body)
         except ValidationError as fault:
             first = fault.errors(include_input=False, include_url=False)[0]
             where = ".".join(str(p) for p in first["loc"]) or "body"
-            raise Refusal(400, f"{where}: {first['msg']}, expected a feed declaration") from None
-        if feed.format not in formats.names():
-            raise Refusal(400, f"format {feed.format[:40]!r} is unknown, expected one of: {', '.join(formats.names())}")
-        try:
-            self.feeds.declare(feed)
-        except Unknown as fault:
-            raise Refusal(400, str(fault)) from None
-        await self._taking.gate.register(feed)
-        return answer({"offset": self._taking.offset(feed)})
+            raise Refusal(400, f"{where}: {first['msg']}, expected an array of feed declarations") from None
+        offsets: dict[str, int] = {}
+        for feed in feeds:
+            if feed.format not in formats.names():
+                raise Refusal(400, f"format {feed.format[:40]!r} is unknown, expected one of: {', '.join(formats.names())}")
+            try:
+                self.feeds.declare(feed)
+            except Unknown as fault:
+                raise Refusal(400, str(fault)) from None
+            await self._taking.gate.register(feed)
+            offsets[feed.name] = self._taking.offset(feed)
+        return answer({"offsets": offsets})
 
 
 def _post(request: Request) -> Request:

@@ -59,6 +59,14 @@ def pieces(data: bytes, *, lines: bool) -> Iterator[bytes]:
         yield data[start:] if start else data
 
 
+def pieces_of_any(data: bytes) -> list[bytes]:
+    """Data of whatever framing, cut at ends of lines where it has them."""
+    try:
+        return list(pieces(data, lines=True))
+    except TooLong:
+        return list(pieces(data, lines=False))
+
+
 def one_line(document: bytes) -> bytes:
     """A JSON document as one line: its own bytes but for line breaks, which JSON has between its tokens only (RFC 8259 §2, §7).
 

@@ -12,7 +12,7 @@
 | `POST /v1/logs/NAME` | lines or bytes of the format; `?terminal=`, `?source=` and `?offset=`, `Idempotency-Key` |
 | `POST /_bulk`, `/INDEX/_bulk` | Elasticsearch bulk: Winlogbeat, Filebeat, Vector, Fluent Bit, Logstash |
 | `POST /services/collector[/event, /raw]` | Splunk HEC |
-| `POST /v1/feeds/NAME` | how a source is read, where `declare = true` (labs, `jackstop send`) |
+| `POST /v1/feeds/NAME`, `/v1/batches/NAME` | how sources are read, and their bytes, where `declare = true` (`jackstop send`) |
 
 Each sender has an API token of its own (`Bearer`, `Splunk`, `ApiKey`, `Basic` with the token as password). Bodies may be packed
 with gzip or zstd. A reply of success comes only when everything is on disk; 429 (HEC: 503) says "later". Senders that count
@@ -65,7 +65,7 @@ async def run(config: Config, gate: Gate, place: Place) -> None:
     Raises:
         ValueError: off loopback without TLS, or a certificate cannot be read. OSError: the address cannot be had.
     """
-    host, port = _listen.split(config.listen)
+    host, port = _address.split(config.listen)
     _address.guarded(host, config.tls, insecure=config.insecure)
     context = _listen.context(config.tls, place.root) if config.tls else None
     app = App(config, gate, place, time.monotonic)
