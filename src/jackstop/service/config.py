@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -60,7 +60,7 @@ class Config:
     ways: tuple[BaseModel, ...]
     visits: pl.DataFrame
     indicators: tuple[Indicator, ...] = ()
-    detections: Mapping[str, str] = {}
+    detections: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 
