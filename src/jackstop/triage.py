@@ -6,7 +6,7 @@ find is folded at once: into its terminal's alert, or into one alert of the flee
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 
 import polars as pl
@@ -21,7 +21,7 @@ QUIET = ("info", "low")
 
 LEVELS = {"terminal": pl.String, "key": pl.String, "at": pl.Int64, "worth": pl.Int64}
 
-_MONEY = (
+MONEY = (
     "dispense.unexplained",
     "dispense.contradicted",
     "dispense.over-authorised",
@@ -34,7 +34,8 @@ _MONEY = (
 class Incident:
     """One alert in the making: its findings, and when it reached its present severity and first paged (µs, the watermark).
 
-    `place`: what it is folded by: the terminal, or the detection that spans terminals (`fleetwide`).
+    `place`: what it is folded by: the terminal, or the detection that spans terminals (`fleetwide`). `withdrawn`: ids of
+    findings that records which came late have explained.
     """
 
     place: str
@@ -45,6 +46,7 @@ class Incident:
     at_risk: int
     fleetwide: bool = False
     paged_at: int | None = None
+    withdrawn: tuple[str, ...] = ()
 
     @property
     def terminals(self) -> tuple[str, ...]:
@@ -177,6 +179,26 @@ def _ceil(time: int, step: int) -> int:
     return -(-time // step) * step
 
 
+def withdraw(desk: Desk, settled: Set[str], now: int) -> list[Incident]:
+    """Withdraw the findings that rest on verdicts which turned out to be explained; gives the incidents that changed.
+
+    Args:
+        desk: changed in place. settled: ids of those verdicts. now: the watermark (µs).
+    """
+    after: dict[Incident, Incident] = {}
+    for incident in (*desk.open.values(), *desk.closed):
+        gone = tuple(f.id for f in incident.findings if f.verdicts and set(f.verdicts) <= settled)
+        if set(gone) <= set(incident.withdrawn):
+            continue
+        out = tuple(dict.fromkeys((*incident.withdrawn, *gone)))
+        left = [f.severity for f in incident.findings if f.id not in out]
+        graver = max(left, key=SEVERITIES.index, default="info")
+        after[incident] = replace(incident, withdrawn=out, severity=graver, updated_at=now)
+    desk.open = {p: after.get(i, i) for p, i in desk.open.items()}
+    desk.closed = [after.get(i, i) for i in desk.closed]
+    return list(after.values())
+
+
 def tidy(desk: Desk, now: int, settings: Settings) -> None:
     """Forget what no later finding can touch, for a run that never ends.
 
@@ -221,6 +243,11 @@ def alerts(desk: Desk, currency: str) -> tuple[Alert, ...]:
     return tuple(sorted((*own, *wide), key=lambda a: (a.raised_at, a.terminals, a.id)))
 
 
+def shown(incidents: Iterable[Incident], currency: str) -> tuple[Alert, ...]:
+    """Incidents as alerts."""
+    return tuple(_alert(i, currency) for i in incidents)
+
+
 def _cited(incident: Incident, spans: Mapping[str, list[Alert]]) -> tuple[str, ...]:
     """The alerts that a fleet's incident rests on: its terminals' own from its first event to its last."""
     first = min(f.time for f in incident.findings)
@@ -234,7 +261,8 @@ def _cited(incident: Incident, spans: Mapping[str, list[Alert]]) -> tuple[str, .
 
 def _alert(incident: Incident, currency: str, cited: tuple[str, ...] = ()) -> Alert:
     findings = incident.findings
-    gravest = max(findings, key=lambda f: (SEVERITIES.index(f.severity), f.detection in _MONEY, -f.decided_at))
+    standing = tuple(f for f in findings if f.id not in incident.withdrawn)
+    gravest = max(standing or findings, key=lambda f: (SEVERITIES.index(f.severity), f.detection in MONEY, -f.decided_at))
     contents = [detections.find(name) for name in dict.fromkeys(f.detection for f in findings)]
     return Alert(
         id=_ident(incident),
@@ -246,7 +274,7 @@ def _alert(incident: Incident, currency: str, cited: tuple[str, ...] = ()) -> Al
         first_event=min(f.time for f in findings),
         raised_at=incident.raised_at,
         updated_at=incident.updated_at,
-        unexplained=unexplained(findings),
+        unexplained=unexplained(standing),
         money_at_risk=incident.at_risk,
         currency=next((f.currency for f in findings if f.currency), currency),
         visits=tuple(sorted({v for f in findings for v in f.visits})),
@@ -255,6 +283,7 @@ def _alert(incident: Incident, currency: str, cited: tuple[str, ...] = ()) -> Al
         findings=findings,
         cites=cited,
         paged_at=incident.paged_at,
+        withdrawn=incident.withdrawn,
     )
 
 
@@ -268,7 +297,7 @@ def unexplained(findings: Iterable[Finding]) -> int:
     """Minor units that no authorisation explains: each movement once, however many detections name it."""
     by_movement: dict[tuple[str, ...], int] = {}
     for f in findings:
-        if f.detection in _MONEY:
+        if f.detection in MONEY:
             key = f.verdicts or (f.id,)
             by_movement[key] = max(by_movement.get(key, 0), f.amount)
     return sum(by_movement.values())

@@ -15,27 +15,33 @@ START = 1_767_225_600_000_000
 
 
 class Steady:
-    """A clock that goes on by a millisecond each time it is asked."""
+    """A clock that goes on by so much (µs) each time it is asked."""
 
-    def __init__(self, now: int = START) -> None:
-        self.now = now
+    def __init__(self, now: int = START, beat: int = 1000) -> None:
+        self.now, self.beat = now, beat
 
     def __call__(self) -> int:
-        self.now += 1000
+        self.now += self.beat
         return self.now
 
 
 def pieces(bundle: Bundle, size: int = 3000) -> list[tuple[int, str, bytes]]:
-    """Pieces of all files as (latest time told so far, file, bytes), in that order; each file's own order is kept."""
+    """Pieces of all files as (latest time told so far, file, bytes), in that order; each file's own order is kept.
+
+    A piece ends where a record that gave rows ends, as it does where a machine sends what it has just written.
+    """
     found = []
     for file in bundle.files:
-        reader, data, latest = formats.find(file.format).reader(file.reading), file.path.read_bytes(), 0
+        reader, data, latest, sent = formats.find(file.format).reader(file.reading), file.path.read_bytes(), 0, 0
         for nth, begin in enumerate(range(0, len(data), size)):
-            piece = data[begin : begin + size]
-            tables = reader.feed(piece).tables
-            times = [int(t) for _, f in tables.items() if f.height and (t := f["time"].to_physical().max()) is not None]
-            latest = max([latest, *times])
-            found.append((latest, file.name, nth, piece))
+            tables = reader.feed(data[begin : begin + size]).tables
+            frames = [f for _, f in tables.items() if f.height]
+            latest = max([latest, *(int(f["time"].to_physical().max()) for f in frames)])
+            ends = [int((f["record_offset"] + f["record_length"]).max()) for f in frames]
+            end = len(data) if begin + size >= len(data) else max([sent, *ends])
+            if end > sent:
+                found.append((latest, file.name, nth, data[sent:end]))
+                sent = end
     return [(t, n, d) for t, n, _, d in sorted(found, key=lambda p: (p[0], p[1], p[2]))]
 
 
@@ -44,9 +50,11 @@ def feeds(bundle: Bundle) -> dict[str, Feed]:
     return {f.name: Feed(format=f.format, latency=f.latency, reading=f.reading) for f in bundle.files}
 
 
-def write(bundle: Bundle, folder: Path, *, every: int = 25, listed: list[tuple[int, str, bytes]] | None = None) -> int:
+def write(
+    bundle: Bundle, folder: Path, *, every: int = 25, listed: list[tuple[int, str, bytes]] | None = None, beat: int = 1000
+) -> int:
     """Write a bundle into a spool, with a tick after so many pieces; gives the last frame's number."""
-    writer = Writer(folder, SpoolInfo(), Steady(), Signer(folder.parent / "keys"))
+    writer = Writer(folder, SpoolInfo(), Steady(beat=beat), Signer(folder.parent / "keys"))
     try:
         for name, feed in feeds(bundle).items():
             writer.append(Kind.FEED, name, feed.model_dump_json().encode())

@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
 from spooled import Steady, feeds, pieces, verdicts_by_id, write
+from sqlalchemy import select
 
 from jackstop import simulator
 from jackstop.model.settings import MINUTE

@@ -80,7 +80,8 @@ class Alert:
     """What a person sees: the findings of one terminal and incident, folded. Times are µs UTC; money minor units.
 
     `cites`: ids of other alerts that one of several terminals rests on. `paged_at`: when it first woke a person, which is
-    before `raised_at` where it became graver afterwards; None where it never did.
+    before `raised_at` where it became graver afterwards; None where it never did. `withdrawn`: ids of findings that records
+    which came late have explained; severity and money are those of the others.
     """
 
     id: str
@@ -101,6 +102,7 @@ class Alert:
     findings: tuple[Finding, ...] = ()
     cites: tuple[str, ...] = ()
     paged_at: int | None = None
+    withdrawn: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from jackstop.model.settings import SECOND, Settings
 from jackstop.model.tables import Tables
 from jackstop.pipeline import Run
 from jackstop.policy.facts import facts
-from jackstop.runners import memory
+from jackstop.runners import hindsight, memory
 from jackstop.runners.feeding import Feeds
 from jackstop.runners.pace import Pace
 from jackstop.spool import Frame, Kind, Position
@@ -51,6 +51,12 @@ class History(Protocol):
 
     def put(self, seq: int) -> Sequence[HistoryFile]:
         """Write what was kept as files that are named after a frame of the spool, and give them."""
+
+    def rows(self, table: str, terminal: str | None, begin: int, end: int, limit: int) -> pl.DataFrame:
+        """Rows of a table with `at` from `begin` to before `end` (µs UTC), of one terminal or all."""
+
+    def verdicts(self, terminal: str, begin: int, end: int, limit: int) -> pl.DataFrame:
+        """The verdicts that stand of a terminal's movements in that time (`results.VERDICTS`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +110,13 @@ class Loop:
         self._feeds = Feeds()
         self._run = Run.begin(terms.fleet, (), terms.visits, SECOND, terms.settings, terms.chosen, terms.indicators)
         self._committed = live.committed()
+        self._kept_lateness = b""
         kept = live.checkpoint()
         self._pace = self._restore(kept) if kept is not None else terms.pace(b"")
         self._follower = follow(Position(kept.segment, kept.offset) if kept is not None else None)
         self._waiting: list[Frame] = []
         self._begun: int | None = None
+        self._lateness = hindsight.Lateness(self._kept_lateness)
         self._saved_at, self._save_cost, self._urgent = terms.clock(), 0, False
         self._next = Position(kept.segment, kept.offset) if kept is not None else Position(1, 0)
         self.at_work = (0, 0)
@@ -153,17 +161,39 @@ class Loop:
             self._run.setup = self._run.setup.with_visits(_announced(self._run.setup.visits, tables.visits, self._terms.fleet))
         self._pace.note(tables)
         self._pace.tick(tick.received)
-        before = dict(self._run.desk.open)
-        output = self._run.advance(tables, max(self._pace.watermark, self._run.state.watermark))
-        currency = self._terms.fleet.fleet.currency
-        told = triage.changed(self._run.desk, before, currency)
-        triage.tidy(self._run.desk, self._run.state.watermark, self._terms.settings)
+        before, was = dict(self._run.desk.open), self._run.state.watermark
+        output = self._run.advance(tables, max(self._pace.watermark, was))
         self._history.keep(output.rows)
         self._next = tick.next
         self._note(tick, tables)
+        self._lateness.note(output.rows, was, tick.received)
+        told = triage.changed(self._run.desk, before, self._terms.fleet.fleet.currency)
         self._urgent = self._urgent or any(a.severity in PAGING for a in told)
-        self._write(self._decided(tick, output, told), save=self._due())
+        triage.tidy(self._run.desk, self._run.state.watermark, self._terms.settings)
+        ripe = self._lateness.ripe(tick.received)
+        self._write(self._decided(tick, output, told), save=bool(ripe) or self._due())
+        if ripe:
+            self._look_back(tick, ripe)
         self.standing.cost = (self._terms.clock() - began) / SECOND
+
+    def _look_back(self, tick: Frame, ripe: Mapping[str, tuple[int, int]]) -> None:
+        """Judge movements again for which rows came late; verdicts are revised, alerts told anew."""
+        before, now = dict(self._run.desk.open), self._run.state.watermark
+        again = hindsight.judge(self._run.setup, self._run.state, ripe, self._history.rows)
+        stored = [self._stored(a.spans) for a in again]
+        gone = (i for a, s in zip(again, stored, strict=True) for i in hindsight.absorbed(a, s)["id"])
+        settled = frozenset([*(i for a in again for i in a.explained), *gone])
+        ended = [i for i in triage.withdraw(self._run.desk, settled, now) if self._run.desk.open.get(i.place) is not i]
+        triage.fold(self._run.desk, hindsight.late_findings(again, self._run.desk, now), SECOND, self._terms.settings)
+        currency = self._terms.fleet.fleet.currency
+        told = (*triage.changed(self._run.desk, before, currency), *triage.shown(ended, currency))
+        rows = pl.concat([hindsight.revised(a, s) for a, s in zip(again, stored, strict=True)])
+        self._live.revise(rows, told if tick.seq >= self._committed else (), self._terms.clock())
+
+    def _stored(self, spans: Mapping[str, tuple[int, int]]) -> pl.DataFrame:
+        """The verdicts that stand around late rows."""
+        wide = hindsight.AROUND
+        return pl.concat([self._history.verdicts(t, b - wide, e + wide, hindsight.MOST) for t, (b, e) in spans.items()])
 
     def _kept(self) -> list[Frame]:
         """The frames that wait, without the bytes that broke the loop before: of those it is known that they were refused."""
@@ -227,6 +257,7 @@ class Loop:
             ("engine", engine.snapshot(self._run.state)),
             ("desk", memory.pack_desk(self._run.desk)),
             ("pace", self._pace.pack()),
+            ("lateness", self._lateness.pack()),
             ("visits", visits),
         )
         return memory.squeeze(parts)
@@ -238,6 +269,7 @@ class Loop:
         setup = self._run.setup.with_streams(self._feeds.streams()).with_visits(pl.read_ipc(parts["visits"]))
         self._run.setup, self._run.state = setup, engine.restore(parts["engine"], setup)
         self._run.desk = memory.unpack_desk(parts["desk"])
+        self._kept_lateness = parts["lateness"]
         return self._terms.pace(parts["pace"])
 
 

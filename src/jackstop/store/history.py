@@ -144,6 +144,10 @@ class History:
         both = pl.concat([*parts, movements(moved)]).sort("at", "lane", "source", "record_offset").head(limit)
         return [entry(row) for row in both.iter_rows(named=True)]
 
+    def verdicts(self, terminal: str, begin: int, end: int, limit: int) -> pl.DataFrame:
+        """The verdicts that stand of a terminal's movements from `begin` to before `end` (µs UTC), as `results.VERDICTS`."""
+        return queries.verdict_frame(self.database, terminal, begin, end, limit)
+
     def pieces(self, begin: int | None = None, end: int | None = None) -> Iterator[tuple[str, pl.DataFrame, int, int]]:
         """All rows, some at a time: table, rows, rows of files gone through, and rows of all files.
 

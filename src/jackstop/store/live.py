@@ -191,6 +191,21 @@ class Live:
         with self._database.read() as connection:
             return {row.feed: bytes(row.state) for row in connection.execute(select(readers))}
 
+    def revise(self, revised: pl.DataFrame, alerts: Sequence[Alert], at: int) -> None:
+        """Write verdicts that late records revised (`results.VERDICTS`), and the alerts that changed with them.
+
+        It may be repeated: what is there already changes nothing.
+
+        Raises:
+            StoreError: the database cannot be written. Nothing changed.
+        """
+        if not revised.height and not alerts:
+            return
+        with self._database.write() as connection:
+            told = decisions.put_verdicts(connection, revised, at, "late")
+            told += decisions.put_alerts(connection, alerts, at)
+            decisions.announce(connection, told)
+
     def _may_wait(self, decided: Decided) -> bool:
         return decided.empty and 0 <= decided.at - self._moved_at < SECOND
 
