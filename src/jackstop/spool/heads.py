@@ -19,9 +19,10 @@ class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a segment amounts to, up to a byte of it.
 
     Attributes:
-        segment: its number. size: bytes up to here, header included. first, last: seq of its frames (`last` is `first` - 1 where
-        there are none). first_received, last_received: µs UTC. chain: hex SHA-256 of the last link. previous: hex SHA-256 of
-        the signed head of the segment before. closed: whether the segment ends here.
+        segment: its number. size: bytes up to here, header included. first, last: seq of its frames (`last` is `first` - 1
+            where there are none). first_received, last_received: µs UTC. chain: hex, the last link. tree: hex, the root over
+            header and frames (see `chain`). previous: hex SHA-256 of the signed head of the segment before. closed: whether the
+            segment ends here.
     """
 
     segment: int
@@ -31,6 +32,7 @@ class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     first_received: int
     last_received: int
     chain: str
+    tree: str
     previous: str
     closed: bool
 

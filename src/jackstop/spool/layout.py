@@ -1,8 +1,7 @@
 """The bytes of a segment: header, frames, trailer. All numbers are little endian.
 
 A segment is a header, frames, and once it is closed a trailer. Each of the three begins or ends with a CRC-32, so that a torn
-write is known at once; that nobody altered them is shown by the chain: chain_0 = SHA-256(header), chain_i = SHA-256(chain_i-1
-‖ frame i). The trailer is the signed head with the last link.
+write is known at once; that nobody altered them is shown by the chain (see `chain`). The trailer is the signed head.
 
 The header holds the table of feeds (how far each has come, its mark, its declaration) as of the segment's beginning, so each
 segment can be read on its own, and the table outlives the removal of old segments.
@@ -109,9 +108,19 @@ def encode(
 
 
 def trailer(signed: bytes) -> bytes:
-    """The trailer around a signed head."""
-    rest = _CRC.pack((ENVELOPE.size + len(signed)) | _LAST) + signed
+    """The trailer around a signed head; its length stands at its end too, so it is found from there."""
+    size = ENVELOPE.size + len(signed) + _CRC.size
+    rest = _CRC.pack(size | _LAST) + signed + _CRC.pack(size)
     return _CRC.pack(zlib.crc32(rest)) + rest
+
+
+def trailer_of(read: Callable[[int, int], bytes], size: int) -> bytes | None:
+    """The signed head at the end of a segment of so many bytes; None where it does not end with a trailer."""
+    end = read(size - _CRC.size, _CRC.size)
+    length = _CRC.unpack(end)[0] if len(end) == _CRC.size else 0
+    if not ENVELOPE.size + _CRC.size < length <= min(size, LARGEST):
+        return None
+    return scan(read(size - length, length), 0, 0, {}).signed
 
 
 class Scanned(NamedTuple):
@@ -120,13 +129,19 @@ class Scanned(NamedTuple):
     Attributes:
         frames: whole frames. end: byte of the segment up to which all was whole.
         want: bytes from `end` that the next frame needs, where fewer were given; 0 where the frame there is none.
-        signed: the signed head, where the trailer was reached.
+        signed: the signed head, where the trailer was reached. piece: the bytes. base: the byte of the segment they begin at.
     """
 
     frames: list[Frame]
     end: int
     want: int
     signed: bytes | None
+    piece: bytes
+    base: int
+
+    def raw(self, begin: int, end: int) -> memoryview:
+        """The bytes between two bytes of the segment."""
+        return memoryview(self.piece)[begin - self.base : end - self.base]
 
 
 def scan(piece: bytes, segment: int, base: int, names: dict[bytes, str]) -> Scanned:
@@ -141,22 +156,22 @@ def scan(piece: bytes, segment: int, base: int, names: dict[bytes, str]) -> Scan
     while at + ENVELOPE.size <= length:
         crc, size = ENVELOPE.unpack_from(piece, at)
         total = size & ~_LAST
-        least = ENVELOPE.size if size & _LAST else FRAME.size
+        least = ENVELOPE.size + _CRC.size if size & _LAST else FRAME.size
         if not least <= total <= LARGEST:
-            return Scanned(frames, base + at, 0, None)
+            return Scanned(frames, base + at, 0, None, piece, base)
         end = at + total
         if end > length:
-            return Scanned(frames, base + at, total, None)
+            return Scanned(frames, base + at, total, None, piece, base)
         if zlib.crc32(view[at + 4 : end]) != crc:
-            return Scanned(frames, base + at, 0, None)
+            return Scanned(frames, base + at, 0, None, piece, base)
         if size & _LAST:
-            return Scanned(frames, base + end, 0, piece[at + ENVELOPE.size : end])
+            return Scanned(frames, base + end, 0, piece[at + ENVELOPE.size : end - _CRC.size], piece, base)
         frame = _frame(piece, at, end, Position(segment, base + end), names)
         if frame is None:
-            return Scanned(frames, base + at, 0, None)
+            return Scanned(frames, base + at, 0, None, piece, base)
         frames.append(frame)
         at = end
-    return Scanned(frames, base + at, ENVELOPE.size, None)
+    return Scanned(frames, base + at, ENVELOPE.size, None, piece, base)
 
 
 def _frame(piece: bytes, at: int, end: int, after: Position, names: dict[bytes, str]) -> Frame | None:

@@ -7,42 +7,12 @@ it as `<segment>.<byte>.<SHA-256>.torn`. Where frames are gone that had been pub
 
 import hashlib
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from jackstop.spool import Kind
 from jackstop.spool.faults import SpoolError
-from jackstop.spool.feedtable import FeedTable
-from jackstop.spool.heads import ZEROS, Head, Published, read
-from jackstop.spool.index import Index
-from jackstop.spool.layout import pieces, read_header
+from jackstop.spool.heads import Published, read
 from jackstop.spool.segments import DAMAGED, HEAD, PACKED, PLAIN, TORN, Segment, numbers, place, put, sync
-
-_PIECE = 8 << 20
-
-
-@dataclass(slots=True)
-class Left:
-    """What was found.
-
-    Attributes:
-        number: of the last segment, 0 for none. size: its bytes. first, last: seq of its frames. first_received, received:
-        µs UTC of its first frame (0: none) and of the last frame of all. chain: the last link. previous: SHA-256 of the signed
-        head before it. closed: whether it is closed, and the next one is to be begun. index: of the
-        segment so far.
-    """
-
-    number: int = 0
-    size: int = 0
-    first: int = 1
-    last: int = 0
-    first_received: int = 0
-    received: int = 0
-    chain: bytes = b""
-    previous: bytes = ZEROS
-    feeds: FeedTable = field(default_factory=lambda: FeedTable({}))
-    closed: bool = True
-    index: Index = field(default_factory=lambda: Index(0, "", {}))
+from jackstop.spool.walk import Left, as_head, begin, walk
 
 
 def recover(folder: Path, published: Published | None) -> Left:
@@ -61,8 +31,6 @@ def recover(folder: Path, published: Published | None) -> Left:
         try:
             return _last(folder, number, published)
         except _NoHeader:
-            if place(folder, number, PACKED).exists() and not place(folder, number, PLAIN).exists():
-                raise SpoolError(place(folder, number, PACKED), "damaged", "a packed segment as it was written") from None
             _set_aside(folder, number, 0, published)
             place(folder, number, PLAIN).unlink()
             sync(folder)
@@ -85,79 +53,47 @@ def _last(folder: Path, number: int, published: Published | None) -> Left:
     """The last segment, read frame by frame."""
     with Segment(folder, number) as segment:
         try:
-            header, raw = read_header(segment.read, segment.path)
+            left = begin(segment)
         except SpoolError:
             raise _NoHeader from None
-        left = Left(
-            number, header.size, header.first, header.first - 1, 0, header.received, previous=header.previous, closed=False
-        )
-        left.feeds, left.index = FeedTable(header.feeds), Index(number, "", {})
-        left.chain = hashlib.sha256(raw).digest()
-        signed, size = _walk(segment, left), segment.size
-    if signed is not None and (head := read(signed)) and head.head == as_head(left, closed=True):
-        left.previous, left.closed = head.digest(), True
+        ended, size = walk(segment, left), segment.size
+    if ended.signed is not None and ended.signed.head == as_head(left, closed=True):
+        left.previous, left.closed = ended.signed.digest(), True
         return left
-    if size > left.size:
-        _set_aside(folder, number, left.size, published)
-        _cut(place(folder, number, PLAIN), left.size)
+    _mend(folder, left, size, published)
     return left
 
 
-def _walk(segment: Segment, left: Left) -> bytes | None:
-    """Go through the frames; gives the trailer's signed head where there is one."""
-    names: dict[bytes, str] = {}
-    for found in pieces(segment.read, segment.number, left.size, names, _PIECE):
-        piece = memoryview(segment.read(left.size, found.end - left.size))
-        base = left.size
-        for frame in found.frames:
-            if frame.seq != left.last + 1 or frame.received <= left.received:
-                return None
-            end = frame.next.offset
-            link = hashlib.sha256(left.chain)
-            link.update(piece[left.size - base : end - base])
-            left.chain = link.digest()
-            if frame.kind == Kind.DATA:
-                left.index.add(frame.feed, frame.offset, len(frame.data), left.size)
-            left.first_received = left.first_received or frame.received
-            left.last, left.received, left.size = frame.seq, frame.received, end
-            left.feeds.replay((frame,))
-        if found.signed is not None:
-            return found.signed
-    return None
-
-
-def as_head(left: Left, *, closed: bool) -> Head:
-    """The head these frames amount to."""
-    return Head(
-        segment=left.number,
-        size=left.size,
-        first=left.first,
-        last=left.last,
-        first_received=left.first_received,
-        last_received=left.received if left.first_received else 0,
-        chain=left.chain.hex(),
-        previous=left.previous.hex(),
-        closed=closed,
-    )
+def _mend(folder: Path, left: Left, size: int, published: Published | None) -> None:
+    """Cut off what stands behind the last whole frame."""
+    if size > left.size or _is_lost(folder, left.number, left.size, published):
+        _set_aside(folder, left.number, left.size, published)
+        with place(folder, left.number, PLAIN).open("r+b") as file:
+            file.truncate(left.size)
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def _set_aside(folder: Path, number: int, begin: int, published: Published | None) -> None:
-    """Keep what is cut off a segment beside it, under its digest."""
+    """Keep what is cut off a segment beside it, under its digest.
+
+    Raises:
+        SpoolError: the segment is packed, so it was whole once, and is not now.
+    """
     path = place(folder, number, PLAIN)
+    if not path.exists():
+        raise SpoolError(place(folder, number, PACKED), "damaged", "a packed segment as it was written")
     with path.open("rb") as file:
         file.seek(begin)
         rest = file.read()
-    lost = published is not None and (published.segment, published.offset) > (number, begin)
+    ending = DAMAGED if _is_lost(folder, number, begin, published) else TORN
+    put(folder / f"{number:08d}.{begin}.{hashlib.sha256(rest).hexdigest()}{ending}", rest)
+
+
+def _is_lost(folder: Path, number: int, end: int, published: Published | None) -> bool:
+    """Whether a segment went on behind this byte when it was published or signed."""
+    if published is not None and (published.segment, published.offset) > (number, end):
+        return True
     anchor = place(folder, number, HEAD)
-    if anchor.exists():
-        signed = read(anchor.read_bytes())
-        lost = lost or (signed is not None and signed.head.size > begin)
-    name = f"{number:08d}.{begin}.{hashlib.sha256(rest).hexdigest()}{DAMAGED if lost else TORN}"
-    put(folder / name, rest)
-
-
-def _cut(path: Path, size: int) -> None:
-    with path.open("r+b") as file:
-        file.truncate(size)
-        file.flush()
-        os.fsync(file.fileno())
+    signed = read(anchor.read_bytes()) if anchor.exists() else None
+    return signed is not None and signed.head.size > end

@@ -56,14 +56,17 @@ def put(path: Path, content: bytes) -> None:
 class Segment:
     """One segment open for reading, packed or not.
 
+    Args:
+        folder: of the spool. number: of the segment. endings: which of its files, where there are two; tried in this order.
+
     Raises:
         SpoolError: it is not there, or its packing is damaged.
     """
 
-    def __init__(self, folder: Path, number: int) -> None:
+    def __init__(self, folder: Path, number: int, *endings: str) -> None:
         self.number = number
         self._file = -1
-        for ending in (PLAIN, PACKED, PLAIN):
+        for ending in endings or (PACKED, PLAIN, PACKED):
             self.path = place(folder, number, ending)
             try:
                 self._file = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)

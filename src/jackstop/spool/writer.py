@@ -1,7 +1,6 @@
 """The one writer of a spool. It is used by one thread at a time; `mark`, `marks` and `feeds` may be asked from any."""
 
 import errno
-import hashlib
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,13 +9,15 @@ from pathlib import Path
 
 from jackstop.model.service import SpoolInfo
 from jackstop.spool import Kind, layout, segments
+from jackstop.spool.chain import Chain
 from jackstop.spool.faults import SpoolError, SpoolFull
 from jackstop.spool.heads import Board, Head, Published, Signed, sign
 from jackstop.spool.index import Index
 from jackstop.spool.lock import Lock
 from jackstop.spool.packing import pack, pack_rest
-from jackstop.spool.recovery import Left, as_head, recover
+from jackstop.spool.recovery import recover
 from jackstop.spool.signer import Signer
+from jackstop.spool.walk import Left, as_head
 
 ANCHOR = 10_000_000
 """µs between two signatures of the open segment's head."""
@@ -43,7 +44,7 @@ class Writer:
         self._batch: list[bytes] = []
         self._data: list[tuple[str, int, int, int]] = []
         self._size = self._seq = self._received = self._begun = self._signed_at = 0
-        self._chain = b""
+        self._chain = Chain(b"")
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._lock = Lock(folder)
@@ -73,9 +74,7 @@ class Writer:
         seq = self._seq + 1
         told, said = peer.encode("utf-8", "replace"), note.encode("utf-8", "replace")
         frame = layout.encode(seq, kind, received, name, offset, data, mark, told, said)
-        link = hashlib.sha256(self._chain)
-        link.update(frame)
-        self._chain = link.digest()
+        self._chain.add(frame)
         if kind == Kind.DATA:
             self._data.append((feed, offset, len(data), self._size))
         self._batch.append(frame)
@@ -158,7 +157,7 @@ class Writer:
         left.feeds.drop()
         self._batch, self._data = [], []
         self._size, self._seq, self._received = left.size, left.last, left.received
-        self._chain, self._begun = left.chain, left.first_received
+        self._chain, self._begun = left.chain.copy(), left.first_received
 
     def _ready(self) -> None:
         """An open segment with nothing behind its last safe frame."""
@@ -177,18 +176,18 @@ class Writer:
         segments.put(path, made)
         self._file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         moved = len(made) - left.size
-        left.number, left.closed, left.size = number, False, len(made)
+        left.number, left.closed, left.begin, left.size = number, False, len(made), len(made)
         left.first, left.first_received = left.last + 1, 0
-        left.chain, left.index = hashlib.sha256(made).digest(), Index(number, "", {})
+        left.chain, left.index = Chain(made), Index(number, "", {})
         self._rebase(moved)
 
     def _rebase(self, moved: int) -> None:
         """Lay the batch behind the new segment's header."""
         self._size += moved
         self._data = [(feed, offset, length, at + moved) for feed, offset, length, at in self._data]
-        self._chain = self._left.chain
+        self._chain = self._left.chain.copy()
         for frame in self._batch:
-            self._chain = hashlib.sha256(self._chain + frame).digest()
+            self._chain.add(frame)
 
     def _write(self, content: bytes) -> None:
         self._dirty = True
@@ -206,14 +205,14 @@ class Writer:
         for feed, offset, length, at in self._data:
             left.index.add(feed, offset, length, at)
         left.size, left.last, left.received = self._size, self._seq, self._received
-        left.chain, left.first_received = self._chain, self._begun
+        left.chain, left.first_received = self._chain.copy(), self._begun
         self._batch, self._data = [], []
         self._publish()
 
     def _turn(self) -> None:
         """Close a segment that is large enough, sign the head when it is time. A full disk is met at the next commit."""
         try:
-            if self._left.size >= self._info.segment:
+            if self._left.size - self._left.begin >= self._info.segment:
                 self._finish()
                 self._ready()
                 self._publish()
