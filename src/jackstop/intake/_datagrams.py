@@ -4,9 +4,10 @@ import asyncio
 import socket
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
-from typing import cast
+from typing import NamedTuple, cast
 
-from jackstop.intake._listen import Bounds, Tell, shown, split
+from jackstop.intake._address import split
+from jackstop.intake._listen import Bounds, Tell, shown
 
 _KERNEL = 4 << 20
 _BATCH = 1 << 20
@@ -15,7 +16,15 @@ _EACH = 64
 _SHARE = 4
 """One address may use this part of the queue."""
 
-Take = Callable[[str, list[bytes]], Awaitable[None]]
+
+class Datagram(NamedTuple):
+    """A datagram, and the socket address it came from."""
+
+    data: bytes
+    sender: tuple[str, int]
+
+
+Take = Callable[[str, list[Datagram]], Awaitable[None]]
 Dropped = Callable[[int, int], Awaitable[None]]
 
 
@@ -28,7 +37,8 @@ class Datagrams(asyncio.DatagramProtocol):
 
     def __init__(self, queue: int, bounds: Bounds, tell: Tell) -> None:
         self._queue, self._bounds, self._tell = queue, bounds, tell
-        self._waiting: dict[str, deque[bytes]] = {}
+        self._waiting: dict[str, deque[Datagram]] = {}
+        self._transport: asyncio.DatagramTransport | None = None
         self._size = 0
         self._of: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -52,9 +62,9 @@ class Datagrams(asyncio.DatagramProtocol):
         self._of[peer] += size
         waiting = self._waiting.get(peer)
         if waiting is not None:
-            waiting.append(data)
+            waiting.append(Datagram(data, addr))
             return
-        self._waiting[peer] = deque([data])
+        self._waiting[peer] = deque([Datagram(data, addr)])
         task = asyncio.get_running_loop().create_task(self._hand_over(peer))
         self._tasks.add(task)
         task.add_done_callback(self._ended)
@@ -66,9 +76,8 @@ class Datagrams(asyncio.DatagramProtocol):
             OSError: the address cannot be listened on. Others: what `take` or `dropped` raised.
         """
         self._take, self._fault = take, asyncio.get_running_loop().create_future()
-        host, port = split(address)
-        local = (host or "0.0.0.0", port)  # noqa: S104 - asked for
-        transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(lambda: self, local_addr=local)
+        transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(lambda: self, local_addr=split(address))
+        self._transport = transport
         opened = cast(socket.socket, transport.get_extra_info("socket"))
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _KERNEL)
         self._tell("listening", shown(opened.getsockname()))
@@ -85,6 +94,11 @@ class Datagrams(asyncio.DatagramProtocol):
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
+    def answer(self, data: bytes, to: tuple[str, int]) -> None:
+        """Send a datagram back."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.sendto(data, to)
+
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (fault := task.exception()) and not self._fault.done():
@@ -97,7 +111,7 @@ class Datagrams(asyncio.DatagramProtocol):
             batch, size = [], 0
             while waiting and size < _BATCH:
                 batch.append(waiting.popleft())
-                size += len(batch[-1])
+                size += len(batch[-1].data)
             await self._take(peer, batch)
             self._size -= size + _EACH * len(batch)
             self._of[peer] -= size + _EACH * len(batch)

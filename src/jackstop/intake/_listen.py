@@ -11,6 +11,7 @@ from typing import Annotated, NamedTuple
 
 from pydantic import AfterValidator
 
+from jackstop.intake._address import split
 from jackstop.model.service import Tls
 
 READ = 64 << 10
@@ -24,19 +25,6 @@ Handle = Callable[[asyncio.StreamReader, asyncio.StreamWriter, str], Awaitable[N
 """Serves one connection until it ends; given the two ends of it and who the peer is."""
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-
-def split(text: str) -> tuple[str, int]:
-    """Host and port of `HOST:PORT`, `[IPV6]:PORT` or `:PORT` (every address of this machine).
-
-    Raises:
-        ValueError: it is none of these.
-    """
-    host, colon, port = text.rpartition(":")
-    plain = host.removeprefix("[").removesuffix("]")
-    if not colon or not (port.isascii() and port.isdigit()) or int(port) > 65535 or (":" in plain and host == plain):
-        raise ValueError(f"{text!r} is not an address, expected HOST:PORT such as 0.0.0.0:6514 or [::]:6514")
-    return plain, int(port)
 
 
 def _address(text: str) -> str:
@@ -173,7 +161,7 @@ async def serve(listen: str, handle: Handle, bounds: Bounds, tell: Tell, secure:
     host, port = split(listen)
     room = _Room(handle, bounds, tell)
     timeout = {"ssl_handshake_timeout": _HANDSHAKE, "ssl_shutdown_timeout": _GOODBYE} if secure else {}
-    server = await asyncio.start_server(room.admit, host or None, port, ssl=secure, limit=READ, backlog=512, **timeout)
+    server = await asyncio.start_server(room.admit, host, port, ssl=secure, limit=READ, backlog=512, **timeout)
     tell("listening", ", ".join(shown(s.getsockname()) for s in server.sockets))
     try:
         await room.fault
@@ -187,3 +175,18 @@ def shown(name: tuple[str, int]) -> str:
     """A socket's name as `HOST:PORT`."""
     host = f"[{name[0]}]" if ":" in name[0] else name[0]
     return f"{host}:{name[1]}"
+
+
+async def side_by_side(*works: Awaitable[None]) -> None:
+    """Do several works until cancelled, or until one fails; then all are ended.
+
+    Raises:
+        Whatever the first that failed raised.
+    """
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -26,7 +26,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from jackstop.intake import Common, Gate, Place
-from jackstop.intake._datagrams import Datagrams
+from jackstop.intake._datagrams import Datagram, Datagrams
 from jackstop.intake._feeds import Feeds, Unknown
 from jackstop.intake._listen import READ, Address, Bounds, NetworkText, context, networks, serve
 from jackstop.intake._patience import take
@@ -120,10 +120,10 @@ class _Senders:
             elif begun is None or found:
                 begun = self._clock()
 
-    async def datagrams(self, peer: str, messages: list[bytes]) -> None:
+    async def datagrams(self, peer: str, messages: list[Datagram]) -> None:
         """Take datagrams of one address."""
         found: Found = []
-        for message in messages:
+        for message, _ in messages:
             if len(message) > self._config.largest:
                 found.append(Misframed(message[: self._config.largest], f"longer than {self._config.largest} bytes"))
             elif text := line(message):
