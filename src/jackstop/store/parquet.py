@@ -138,7 +138,9 @@ def _locked(path: Path, how: int) -> Iterator[None]:
 
 def _folder(path: Path) -> None:
     """Make a folder that only we may look into, and those above it."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not path.is_dir():
+        _folder(path.parent)
+        path.mkdir(mode=0o700, exist_ok=True)
 
 
 def _said(fault: Exception) -> str:
