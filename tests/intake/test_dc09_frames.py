@@ -247,6 +247,7 @@ async def test_an_encrypted_frame_outside_the_window_is_told_the_time(at, kept):
         (b'"ACR-SF"0001L0#1111[x]', "id ACR-SF"),
         (b"what", "no header"),
     ],
+    ids=range(10),
 )
 async def test_what_cannot_be_believed_is_not_kept_and_not_acknowledged(text, refused):
     panel = Panel(keys={"1111": KEY.encode(), "2222": b"C" * 16})
