@@ -96,6 +96,10 @@ class Responder:
         await asyncio.gather(*self._flying.values(), return_exceptions=True)
         self._flying.clear()
 
+    def flying(self) -> tuple[asyncio.Task[None], ...]:
+        """The orders that are on their way."""
+        return tuple(self._flying.values())
+
     def health(self) -> dict[str, object]:
         """What it tells of itself: orders on their way, and the last fault."""
         return {"ok": not self._fault, "sending": len(self._flying), "fault": self._fault}
@@ -230,13 +234,12 @@ class Responder:
 
     def _undelivered(self, action: Action, fault: Unsent) -> None:
         """It was not taken, or that is not known: given up, or tried again after a while."""
-        if fault.final:
-            self._step(action, "fail", fault.reason)
-            return
         wait = min(2 * SECOND * 2**action.attempts, _LONGEST_WAIT)
         now = self._clock()
         with self._database.write() as connection:
-            stored.put_off(connection, action, now + wait, now, fault.reason, SERVICE, unsure=fault.unsure)
+            put = stored.put_off(connection, action, now + wait, now, fault.reason, SERVICE, unsure=fault.unsure)
+            if put and fault.final:
+                stored.move(connection, action.id, "fail", SERVICE, now, note="refused for good")
 
     async def _look(self) -> int:
         """Look whether what was handed over was carried out."""

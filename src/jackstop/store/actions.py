@@ -82,6 +82,15 @@ def lapsed(connection: Connection, now: int, limit: int = 100) -> list[Action]:
     return [_action(row) for row in connection.execute(select(actions).where(where).order_by(actions.c.ends_at).limit(limit))]
 
 
+def holding(connection: Connection, kind: str, since: int, *, dry: bool) -> list[Action]:
+    """Actions of a kind that hold or may hold: handed over, being so, or failed since an instant and perhaps taken."""
+    c = actions.c
+    failed = (c.state == "failed") & (c.attempts > 0) & (c.changed_at > since)
+    where = (c.kind == kind) & c.dry.is_(dry) & (c.state.in_(["sending", "sent", "confirmed"]) | failed)
+    found = [_action(row) for row in connection.execute(select(actions).where(where))]
+    return [a for a in found if a.state != "failed" or a.unsure or a.sent_at]
+
+
 def steps(connection: Connection, ident: str) -> list[Step]:
     """Every step of an action, in order."""
     c = action_steps.c

@@ -12,6 +12,7 @@ from jackstop.model.written import json
 from jackstop.policy.allowed import Response
 from jackstop.policy.limits import REMOVES, Sent, World, look_back, sizes
 from jackstop.store import audit
+from jackstop.store.actions import holding
 from jackstop.store.database import put
 from jackstop.store.decisions import text
 from jackstop.store.schema import action_steps, actions, changes, cursors, facts, handling, holds, switches
@@ -131,9 +132,5 @@ def _out(connection: Connection, now: int, *, dry: bool) -> set[str]:
     said = connection.execute(select(facts.c.terminal, facts.c.value, facts.c.at).where(facts.c.fact == "service")).all()
     back = {row.terminal: row.at for row in said if row.value == '"in"'}
     out = {row.terminal for row in said if row.value == '"out"'}
-    a = actions.c
-    holding = a.state.in_(["sending", "sent", "confirmed"]) | (
-        (a.state == "failed") & (a.attempts > 0) & (a.changed_at > now - _REACH)
-    )
-    ours = connection.execute(select(a.terminal, a.changed_at).where(a.kind == REMOVES, a.dry.is_(dry), holding))
-    return out | {row.terminal for row in ours if row.terminal and back.get(row.terminal, -(2**62)) <= row.changed_at}
+    ours = holding(connection, REMOVES, now - _REACH, dry=dry)
+    return out | {a.terminal for a in ours if a.terminal and back.get(a.terminal, -(2**62)) <= (a.sent_at or a.changed_at)}
