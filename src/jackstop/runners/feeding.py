@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import msgspec
+import polars as pl
 
 from jackstop import formats
 from jackstop.formats import Reader
@@ -27,11 +28,16 @@ class _Kept(msgspec.Struct):
     feed: bytes
     reader: bytes
     account: FeedAccount
+    base: int | None
 
 
 @dataclass(slots=True)
 class _Open:
-    """A feed being read. `first`, `last`: µs of receipt; `event`: the latest time its rows told of; `touched`: since a step."""
+    """A feed being read.
+
+    `first`, `last`: µs of receipt; `event`: the latest time its rows told of; `base`: where in the feed's stream of bytes its
+    reader began (None: nowhere yet); `earlier`: what readers before this one counted.
+    """
 
     feed: Feed
     reader: Reader
@@ -40,6 +46,7 @@ class _Open:
     last: int | None = None
     event: int | None = None
     earlier: FeedAccount | None = None
+    base: int | None = None
 
     def account(self) -> FeedAccount:
         """What became of the feed's bytes so far."""
@@ -96,12 +103,16 @@ class Feeds:
             return
         known.first = known.first or frames[0].received
         known.last = frames[-1].received
+        if known.base is None:
+            known.base = frames[0].offset
         data = frames[0].data if len(frames) == 1 else b"".join(f.data for f in frames)
         yield self._noted(known, known.reader.feed(data).tables)
 
     def _noted(self, known: _Open, tables: Tables) -> Tables:
         self._touched.add(known.feed.name)
         known.rows += tables.height
+        if known.base:
+            tables = tables.map(lambda f: f.with_columns(pl.col("record_offset") + known.base))
         stamps = [int(t) for _, f in tables.items() if f.height and (t := f["time"].to_physical().max())]  # type: ignore[arg-type]
         if stamps:
             known.event = max(known.event or 0, *stamps)
@@ -116,7 +127,7 @@ class Feeds:
             case Kind.END if known is not None:
                 yield self._noted(known, known.reader.feed(b"", final=True).tables)
                 known.earlier = known.account()
-                known.reader = _reader(known.feed)
+                known.reader, known.base = _reader(known.feed), None
             case Kind.REFUSED if known is not None:
                 known.reader.tally.refused += 1
                 known.reader.tally.reasons[frame.note or "refused at the door"] += 1
@@ -168,12 +179,12 @@ class Feeds:
             feed, said = Feed.model_validate_json(read.feed), read.account
             reader = memory.unpack_reader(read.reader)
             self._open[name] = _Open(feed, reader, said.rows, said.first_received, said.last_received, said.last_event)
-            self._open[name].earlier = _less(said, reader)
+            self._open[name].earlier, self._open[name].base = _less(said, reader), read.base
         self.changed = True
 
 
 def _packed(known: _Open) -> bytes:
-    kept = _Kept(known.feed.model_dump_json().encode(), memory.pack_reader(known.reader), known.account())
+    kept = _Kept(known.feed.model_dump_json().encode(), memory.pack_reader(known.reader), known.account(), known.base)
     return msgspec.msgpack.encode(kept)
 
 

@@ -20,6 +20,19 @@ from jackstop.model.results import Finding
 _ROOMS = ("jackstop.formats.", "jackstop.model.")
 _PLAIN = {*(("collections", n) for n in ("OrderedDict", "Counter", "deque")), ("zoneinfo", "ZoneInfo"), ("re", "_compile")}
 
+_DAMAGE = (
+    pickle.UnpicklingError,
+    EOFError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    TypeError,
+    ValueError,
+    OverflowError,
+    MemoryError,
+)
+"""What `pickle` raises of bytes that are no pickle."""
+
 
 class Unknown(ValueError):
     """A checkpoint names what no reader is made of, or cannot be read."""
@@ -83,7 +96,7 @@ def unpack_reader(data: bytes) -> Reader:
     """
     try:
         made: Reader = _Careful(io.BytesIO(data)).load()
-    except (pickle.UnpicklingError, EOFError, AttributeError, ImportError, IndexError, TypeError, KeyError, ValueError) as fault:
+    except _DAMAGE as fault:
         raise Unknown(f"a reader in the checkpoint: {fault}, expected what this version wrote") from None
     return made
 

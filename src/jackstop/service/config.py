@@ -56,8 +56,8 @@ class Config:
     fleet: Fleet
     policy: Policy
     intakes: tuple[intake.Common, ...]
-    sinks: tuple[BaseModel, ...]
-    ways: tuple[BaseModel, ...]
+    sinks: tuple[outlets.Common, ...]
+    ways: tuple[actions.Common, ...]
     visits: pl.DataFrame
     indicators: tuple[Indicator, ...] = ()
     detections: Mapping[str, str] = field(default_factory=dict)

@@ -14,6 +14,7 @@ from jackstop.model.settings import SECOND
 from jackstop.runners.live import Loop, Terms
 from jackstop.runners.pace import ClockPace, Pace, RecordPace
 from jackstop.service import saying, watch
+from jackstop.service.clock import now, written
 from jackstop.service.config import Config, load
 from jackstop.sources.bundle import BundleError
 from jackstop.spool import Position
@@ -34,11 +35,6 @@ AGAIN = 2.0
 
 STRIKES = 2
 """Times a step may break the loop before its bytes are left out of what is decided (they stay in the spool)."""
-
-
-def now() -> int:
-    """Wall clock, µs since 1970 UTC."""
-    return time.time_ns() // 1000
 
 
 def main(path: Path, lifeline: Connection) -> None:
@@ -168,11 +164,3 @@ class Standings:
     def write(self, loop: Loop) -> None:
         """Write it anew."""
         written(self._path, msgspec.json.encode({"at": now(), **msgspec.to_builtins(loop.standing)}))
-
-
-def written(path: Path, data: bytes) -> None:
-    """Write a small file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(".new")
-    fresh.write_bytes(data)
-    fresh.replace(path)

@@ -116,6 +116,17 @@ class SpoolGate:
             self._declared[feed.name] = feed
             await self._queued(item)
 
+    async def end(self, feed: Feed) -> None:
+        """Say that a feed's bytes are complete.
+
+        Raises:
+            Full: not written.
+        """
+        item = Waiting(Kind.END, feed.name, b"")
+        self._admit(item)
+        self._declare(feed)
+        await self._queued(item)
+
     async def refuse(self, feed: Feed, data: bytes, reason: str, *, peer: str = "") -> None:
         """Keep bytes that could not be taken as log. Where they are too many, it waits until there is room for them."""
         for begin in range(0, max(1, len(data)), MOST_DATA):
