@@ -4,55 +4,22 @@ Times are µs UTC, money integer minor units. JSON is text. Who writes: the loop
 deliveries, actions); no row is written by both.
 """
 
-from sqlalchemy import (
-    DDL,
-    BigInteger,
-    Boolean,
-    Column,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    String,
-    Table,
-    Text,
-    event,
-)
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, String, Table
 
-NAMING = {
-    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "pk": "pk_%(table_name)s",
-}
-metadata = MetaData(naming_convention=NAMING)
-_Id = BigInteger().with_variant(Integer, "sqlite")
-"""Running numbers: SQLite counts only plain INTEGER keys by itself."""
-
-
-def _pk(name: str) -> Column[str]:
-    return Column(name, String(100), primary_key=True)
-
-
-def _time(name: str, *, null: bool = False) -> Column[int]:
-    return Column(name, BigInteger, nullable=null)
-
-
-def _text(name: str, *, null: bool = False) -> Column[str]:
-    return Column(name, Text, nullable=null)
-
+from jackstop.store.columns import ID, in_order, key, metadata, time, words
 
 # --- what the loop decides -------------------------------------------------------------------------------------------
 
 checkpoints = Table(
     "checkpoints",
     metadata,
-    Column("id", _Id, primary_key=True),
+    Column("id", ID, primary_key=True),
     Column("seq", BigInteger, nullable=False),
     Column("segment", BigInteger, nullable=False),
     Column("offset", BigInteger, nullable=False),
-    _time("watermark"),
-    _time("made_at"),
-    _text("version"),
+    time("watermark"),
+    time("made_at"),
+    words("version"),
     Column("state", LargeBinary, nullable=False),
 )
 """Where the loop stands: the spool's frame, and everything it remembers (`state`, compressed). Newest counts."""
@@ -68,20 +35,20 @@ readers = Table(
 alerts = Table(
     "alerts",
     metadata,
-    _pk("id"),
+    key("id"),
     Column("revision", Integer, nullable=False),
     Column("severity", String(10), nullable=False),
     Column("rank", Integer, nullable=False, comment="severity as a number, 0 info to 4 critical"),
-    _text("title"),
-    _text("terminals"),
+    words("title"),
+    words("terminals"),
     Column("currency", String(3), nullable=False),
     Column("unexplained", BigInteger, nullable=False),
     Column("money_at_risk", BigInteger, nullable=False),
-    _time("first_event"),
-    _time("raised_at"),
-    _time("updated_at"),
-    _time("paged_at", null=True),
-    _time("written_at"),
+    time("first_event"),
+    time("raised_at"),
+    time("updated_at"),
+    time("paged_at", null=True),
+    time("written_at"),
     Column("body", LargeBinary, nullable=False, comment="the whole model.results.Alert as JSON"),
     Index(None, "updated_at"),
     Index(None, "raised_at"),
@@ -96,24 +63,24 @@ alert_terminals = Table(
 verdicts = Table(
     "verdicts",
     metadata,
-    _pk("id"),
+    key("id"),
     Column("revision", Integer, nullable=False),
     Column("terminal", String(200), nullable=False),
     Column("kind", String(20), nullable=False),
-    _time("time"),
+    time("time"),
     Column("currency", String(3)),
     Column("picked", BigInteger),
     Column("presented", BigInteger),
     Column("retained", BigInteger),
     Column("verdict", String(30), nullable=False),
-    _text("reason"),
-    _text("explained_by"),
-    _text("gates_failed"),
-    _text("sources_missing"),
+    words("reason"),
+    words("explained_by"),
+    words("gates_failed"),
+    words("sources_missing"),
     Column("offset_ms", BigInteger),
     Column("uncertainty_ms", BigInteger),
-    _time("decided_at"),
-    _text("records"),
+    time("decided_at"),
+    words("records"),
     Index(None, "terminal", "time"),
     Index(None, "time"),
     Index(None, "decided_at"),
@@ -125,12 +92,12 @@ verdict_history = Table(
     Column("verdict_id", String(100), primary_key=True),
     Column("revision", Integer, primary_key=True),
     Column("verdict", String(30), nullable=False),
-    _text("reason"),
+    words("reason"),
     Column("picked", BigInteger),
     Column("presented", BigInteger),
     Column("retained", BigInteger),
-    _time("decided_at"),
-    _time("written_at"),
+    time("decided_at"),
+    time("written_at"),
     Column("cause", String(30), nullable=False, comment="first, amounts, reversal, late"),
 )
 hours = Table(
@@ -139,7 +106,7 @@ hours = Table(
     Column("terminal", String(200), primary_key=True),
     Column("hour", BigInteger, primary_key=True),
     Column("measure", String(60), primary_key=True),
-    _time("at"),
+    time("at"),
     Column("amount", BigInteger, nullable=False),
     Index(None, "hour"),
 )
@@ -149,8 +116,8 @@ facts = Table(
     metadata,
     Column("terminal", String(200), primary_key=True),
     Column("fact", String(40), primary_key=True),
-    _time("at"),
-    _text("value"),
+    time("at"),
+    words("value"),
     Column("step", BigInteger, nullable=False, comment="rises with every change: what is new since"),
     Index(None, "step"),
 )
@@ -166,10 +133,10 @@ feeds = Table(
     Column("refused", BigInteger, nullable=False),
     Column("duplicates", BigInteger, nullable=False),
     Column("rows", BigInteger, nullable=False),
-    _time("first_received", null=True),
-    _time("last_received", null=True),
-    _time("last_event", null=True),
-    _text("reasons"),
+    time("first_received", null=True),
+    time("last_received", null=True),
+    time("last_event", null=True),
+    words("reasons"),
 )
 history_files = Table(
     "history_files",
@@ -179,80 +146,71 @@ history_files = Table(
     Column("day", String(10), nullable=False),
     Column("rows", BigInteger, nullable=False),
     Column("bytes", BigInteger, nullable=False),
-    _time("first"),
-    _time("last"),
+    time("first"),
+    time("last"),
     Index(None, "table", "day"),
 )
 """Parquet files of the history that count; a file not named here is left over from a crash."""
 changes = Table(
     "changes",
     metadata,
-    Column("id", _Id, primary_key=True),
+    Column("id", ID, primary_key=True),
     Column("kind", String(20), nullable=False, comment="alert, verdict, action, case, handling, health"),
     Column("ref", String(100), nullable=False),
     Column("revision", Integer, nullable=False),
-    _time("at"),
-    _text("body"),
+    time("at"),
+    words("body"),
     Index(None, "kind", "id"),
     sqlite_autoincrement=True,
 )
 """What changed, in order; whoever follows keeps the last id it has seen. `body` is a short JSON summary."""
-IN_ORDER = (
-    "CREATE OR REPLACE FUNCTION changes_in_order() RETURNS trigger LANGUAGE plpgsql AS "
-    "$$ BEGIN PERFORM pg_advisory_xact_lock(7236837114); RETURN NULL; END $$",
-    "CREATE OR REPLACE TRIGGER changes_in_order BEFORE INSERT ON changes FOR EACH STATEMENT EXECUTE FUNCTION changes_in_order()",
-)
-"""PostgreSQL numbers rows when they are inserted, not when they are committed; so that no follower of `changes` misses one,
-whoever inserts waits for those who did before it. Insert them last in a transaction."""
-for _statement in IN_ORDER:
-    event.listen(changes, "after_create", DDL(_statement).execute_if(dialect="postgresql"))  # type: ignore[no-untyped-call]
-
+in_order(changes)
 
 # --- what people and the front write ---------------------------------------------------------------------------------
 
 handling = Table(
     "handling",
     metadata,
-    _pk("alert"),
+    key("alert"),
     Column("status", String(20), nullable=False, comment="new, acknowledged, investigating, resolved, false-alarm"),
     Column("assignee", String(100)),
     Column("case_id", String(100)),
-    _time("changed_at"),
+    time("changed_at"),
     Column("changed_by", String(100), nullable=False),
 )
 remarks = Table(
     "remarks",
     metadata,
-    Column("id", _Id, primary_key=True),
+    Column("id", ID, primary_key=True),
     Column("subject", String(20), nullable=False, comment="alert or case"),
     Column("ref", String(100), nullable=False),
-    _time("at"),
+    time("at"),
     Column("author", String(100), nullable=False),
-    _text("body"),
+    words("body"),
     Index(None, "subject", "ref"),
 )
 cases = Table(
     "cases",
     metadata,
-    _pk("id"),
-    _text("title"),
+    key("id"),
+    words("title"),
     Column("status", String(20), nullable=False, comment="open or closed"),
-    _time("opened_at"),
+    time("opened_at"),
     Column("opened_by", String(100), nullable=False),
-    _time("closed_at", null=True),
-    _text("summary"),
+    time("closed_at", null=True),
+    words("summary"),
 )
 holds = Table(
     "holds",
     metadata,
-    _pk("id"),
+    key("id"),
     Column("case_id", String(100)),
-    _time("begins"),
-    _time("ends"),
-    _text("reason"),
-    _time("placed_at"),
+    time("begins"),
+    time("ends"),
+    words("reason"),
+    time("placed_at"),
     Column("placed_by", String(100), nullable=False),
-    _time("released_at", null=True),
+    time("released_at", null=True),
     Column("released_by", String(100)),
 )
 """Legal holds: spool and history received between `begins` and `ends` are not removed while one stands."""
@@ -262,14 +220,14 @@ announced = Table(
     Column("terminal", String(200), primary_key=True),
     Column("work_order", String(100), primary_key=True),
     Column("kind", String(20), nullable=False),
-    _time("begins"),
-    _time("ends"),
-    _text("people"),
-    _text("permits"),
-    _text("expected_in"),
-    _text("expected_out"),
+    time("begins"),
+    time("ends"),
+    words("people"),
+    words("permits"),
+    words("expected_in"),
+    words("expected_out"),
     Column("cancelled", Boolean, nullable=False),
-    _time("changed_at"),
+    time("changed_at"),
     Column("changed_by", String(100), nullable=False),
     Index(None, "ends"),
 )
@@ -277,67 +235,67 @@ announced = Table(
 users = Table(
     "users",
     metadata,
-    _pk("name"),
+    key("name"),
     Column("role", String(20), nullable=False),
-    _text("password", null=True),
+    words("password", null=True),
     Column("totp", LargeBinary, comment="the secret, sealed with the service's key"),
     Column("totp_step", BigInteger, comment="last step used: a code serves once"),
     Column("subject", String(400), comment="issuer and subject of an OpenID Connect login"),
     Column("disabled", Boolean, nullable=False),
-    _time("created_at"),
+    time("created_at"),
     Index(None, "subject"),
 )
 sessions = Table(
     "sessions",
     metadata,
-    _pk("digest"),
+    key("digest"),
     Column("user", String(100), nullable=False),
     Column("csrf", String(100), nullable=False),
-    _time("begun_at"),
-    _time("seen_at"),
-    _time("ends_at"),
+    time("begun_at"),
+    time("seen_at"),
+    time("ends_at"),
     Column("address", String(100), nullable=False),
 )
 tokens = Table(
     "tokens",
     metadata,
-    _pk("id"),
+    key("id"),
     Column("name", String(100), nullable=False),
     Column("digest", String(64), nullable=False, unique=True),
-    _text("scopes"),
+    words("scopes"),
     Column("made_by", String(100), nullable=False),
-    _time("made_at"),
-    _time("ends_at", null=True),
-    _time("used_at", null=True),
-    _time("revoked_at", null=True),
+    time("made_at"),
+    time("ends_at", null=True),
+    time("used_at", null=True),
+    time("revoked_at", null=True),
 )
 """API tokens by their SHA-256; `scopes` is JSON: roles, `intake:NAME`, `interlock`."""
 audit = Table(
     "audit",
     metadata,
-    Column("id", _Id, primary_key=True),
-    _time("at"),
+    Column("id", ID, primary_key=True),
+    time("at"),
     Column("actor", String(100), nullable=False),
     Column("action", String(60), nullable=False),
     Column("subject", String(200), nullable=False),
-    _text("detail"),
+    words("detail"),
     Column("before", String(64), nullable=False, comment="hash of the row before"),
     Column("hash", String(64), nullable=False),
 )
 """Who did what: append-only, each row holds the hash of the one before."""
-keep = Table("keep", metadata, _pk("name"), Column("value", LargeBinary, nullable=False), _time("at"))
+keep = Table("keep", metadata, key("name"), Column("value", LargeBinary, nullable=False), time("at"))
 """Single facts of the service: the set-up link's digest, sealed keys, the migration's origin."""
-switches = Table("switches", metadata, _pk("name"), _text("value"), _time("at"), Column("by", String(100), nullable=False))
+switches = Table("switches", metadata, key("name"), words("value"), time("at"), Column("by", String(100), nullable=False))
 """What people switch while the service runs: `response.live`, `response.stopped`."""
 cursors = Table(
     "cursors",
     metadata,
-    _pk("name"),
+    key("name"),
     Column("position", BigInteger, nullable=False, comment="last id of `changes` dealt with"),
     Column("attempts", Integer, nullable=False),
-    _time("next_at"),
-    _time("ok_at", null=True),
-    _text("fault", null=True),
+    time("next_at"),
+    time("ok_at", null=True),
+    words("fault", null=True),
     Column("sent", BigInteger, nullable=False),
     Column("dead", BigInteger, nullable=False),
 )
@@ -345,16 +303,16 @@ cursors = Table(
 dead_letters = Table(
     "dead_letters",
     metadata,
-    Column("id", _Id, primary_key=True),
+    Column("id", ID, primary_key=True),
     Column("sink", String(100), nullable=False),
     Column("change_id", BigInteger, nullable=False),
     Column("key", String(200), nullable=False),
-    _time("at"),
+    time("at"),
     Column("attempts", Integer, nullable=False),
-    _text("fault"),
+    words("fault"),
     Column("body", LargeBinary, nullable=False),
-    _time("asked_at", null=True),
-    _time("resent_at", null=True),
+    time("asked_at", null=True),
+    time("resent_at", null=True),
     Index(None, "sink", "key"),
     Index(None, "asked_at"),
 )
@@ -367,14 +325,14 @@ deliveries = Table(
     Column("revision", Integer, nullable=False, comment="newest dealt with: taken or given up"),
     Column("taken", Integer, nullable=False, comment="newest the sink took; 0 for none"),
     Column("severity", String(10), nullable=False, comment="of the newest it took; empty for none"),
-    _text("ref"),
-    _time("at"),
+    words("ref"),
+    time("at"),
 )
 """What each sink was told of each alert; `ref` is what the other side calls it (a ticket's number), empty for none."""
 actions = Table(
     "actions",
     metadata,
-    _pk("id"),
+    key("id"),
     Column("kind", String(40), nullable=False),
     Column("terminal", String(200)),
     Column("region", String(100)),
@@ -382,26 +340,26 @@ actions = Table(
     Column("state", String(20), nullable=False),
     Column("automatic", Boolean, nullable=False),
     Column("dry", Boolean, nullable=False),
-    _text("body"),
+    words("body"),
     Column("proposed_by", String(100), nullable=False),
-    _time("proposed_at"),
-    _time("changed_at"),
-    _time("ends_at"),
+    time("proposed_at"),
+    time("changed_at"),
+    time("ends_at"),
     Column("attempts", Integer, nullable=False),
-    _time("next_at"),
+    time("next_at"),
     Index(None, "state"),
     Index(None, "alert"),
 )
 action_steps = Table(
     "action_steps",
     metadata,
-    Column("id", _Id, primary_key=True),
+    Column("id", ID, primary_key=True),
     Column("action", String(100), nullable=False),
-    _time("at"),
+    time("at"),
     Column("actor", String(100), nullable=False),
     Column("before", String(20), nullable=False),
     Column("after", String(20), nullable=False),
-    _text("note"),
+    words("note"),
     Index(None, "action"),
 )
 """Every step of every action, approvals included; append-only."""
