@@ -30,7 +30,7 @@ def _reference(text: str) -> str:
     return text
 
 
-Secret = Annotated[str, AfterValidator(_reference), Field(repr=False)]
+Secret = Annotated[str, AfterValidator(_reference)]
 """Where a secret is to be found; the file never holds the secret itself, and no message shows what was written there."""
 
 
@@ -139,6 +139,11 @@ async def _forget(alert: str, ref: str) -> None:
     """Keep nothing: for outlets that are opened outside a delivery."""
 
 
+def _nowhere(alert: str) -> str:
+    """No address: for services that have none."""
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """What an outlet may know of its surroundings.
@@ -152,11 +157,11 @@ class Place:
     """
 
     root: Path
-    clock: Callable[[], int]
+    clock: Callable[[], int] = field(repr=False)
     secret: Callable[[str], str] = field(repr=False)
-    link: Callable[[str], str] = str
-    remember: Callable[[str, str], Awaitable[None]] = _forget
-    wait: Callable[[float], Awaitable[None]] = asyncio.sleep
+    link: Callable[[str], str] = field(default=_nowhere, repr=False)
+    remember: Callable[[str, str], Awaitable[None]] = field(default=_forget, repr=False)
+    wait: Callable[[float], Awaitable[None]] = field(default=asyncio.sleep, repr=False)
     threads: Threads = field(default_factory=Threads, repr=False)
 
 

@@ -51,6 +51,8 @@ def words(fault: BaseException) -> str:
             return f"TLS failed: {fault.reason or type(fault).__name__}"
         case TimeoutError():
             return "no answer in time"
+        case ConnectionError():
+            return fault.strerror or "the other side ended the connection"
         case OSError():
             return fault.strerror or type(fault).__name__
         case _:

@@ -16,6 +16,7 @@ Source: Apprise documentation, "URL basics", "Service wiki".
 
 import logging
 from collections.abc import Sequence
+from contextvars import ContextVar
 from functools import partial
 from typing import ClassVar, Literal
 
@@ -24,7 +25,19 @@ from pydantic import Field
 
 from jackstop.outlets import Common, Later, Message, Place, Secret, _letter
 
-logging.getLogger("apprise").propagate = False
+_said: ContextVar[list[str] | None] = ContextVar("said", default=None)
+"""Warnings of the message under way, for its fault."""
+
+
+def _kept_back(record: logging.LogRecord) -> bool:
+    """Whether a line of Apprise is logged: none is, for its lines name addresses; warnings are kept for the fault."""
+    said = _said.get()
+    if said is not None and record.levelno >= logging.WARNING:
+        said.append(record.getMessage())
+    return False
+
+
+logging.getLogger("apprise").addFilter(_kept_back)
 _KINDS = {
     "info": library.NotifyType.INFO,
     "low": library.NotifyType.INFO,
@@ -74,18 +87,21 @@ class Apprise:
         lang = self._config.lang
         body = _letter.text(message, lang, self._place.link(message.alert.id))
         said: list[str] = []
-        notify = partial(
-            service.notify,
-            body=body,
-            title=_letter.subject(message, lang),
-            notify_type=_KINDS[message.alert.severity],
-            body_format=library.NotifyFormat.TEXT,
-            interpret_escapes=False,
-            timeout=self._config.timeout,
-            log_callback=lambda entry, _: said.append(entry.message),
-        )
-        done = await self._place.threads.run(notify)
-        if not done:
+
+        def notify() -> bool:
+            _said.set(said)
+            done = service.notify(
+                body=body,
+                title=_letter.subject(message, lang),
+                notify_type=_KINDS[message.alert.severity],
+                body_format=library.NotifyFormat.TEXT,
+                interpret_escapes=False,
+                timeout=self._config.timeout,
+            )
+            _said.set(None)
+            return bool(done)
+
+        if not await self._place.threads.run(notify):
             why = _letter.plain(said[-1], 200) if said else "not taken"
             raise Later(f"urls: number {nth + 1} ({self._config.urls[nth]}): {why}", taken=index)
         self._told[1].add(nth)
@@ -95,5 +111,5 @@ class Apprise:
 
 
 async def open(config: Config, place: Place) -> Apprise:
-    """An `apprise` sink ready to send."""
-    return Apprise(config, place)
+    """An `apprise` sink ready to send; Apprise loads all its services, which takes a while."""
+    return await place.threads.run(partial(Apprise, config, place))

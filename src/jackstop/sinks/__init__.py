@@ -7,32 +7,13 @@ says, a line stays one line.
 
 import importlib
 import pkgutil
-from dataclasses import dataclass
 from functools import cache
 from typing import Protocol, cast
 
 from jackstop.model.results import Alert
+from jackstop.sinks._sayings import Saying, Telling, key, lead, message
 
-__all__ = ["Sink", "Telling", "find", "key", "names"]
-
-
-@dataclass(frozen=True, slots=True)
-class Telling:
-    """How the live service tells an alert, which may change; an investigation's alerts are told without one.
-
-    Attributes:
-        revision: of the alert, from 1. updated: whether the receiver was told an earlier revision.
-        most: findings, and records of each, that are written out.
-    """
-
-    revision: int
-    updated: bool = False
-    most: int = 200
-
-
-def key(alert: str, revision: int) -> str:
-    """The idempotency key of one revision of an alert: the same however often it is sent."""
-    return f"{alert}:{revision}"
+__all__ = ["Saying", "Sink", "Telling", "find", "key", "lead", "message", "names"]
 
 
 class Sink(Protocol):

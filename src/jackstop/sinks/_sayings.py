@@ -5,9 +5,27 @@ from dataclasses import dataclass
 from jackstop import detections
 from jackstop.model import money
 from jackstop.model.results import Alert
-from jackstop.sinks import Telling
 
 VENDOR, PRODUCT = "jackstop", "jackstop"
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """How the live service tells an alert, which may change; an investigation's alerts are told without one.
+
+    Attributes:
+        revision: of the alert, from 1. updated: whether the receiver was told an earlier revision.
+        most: findings, and records of each, that are written out.
+    """
+
+    revision: int
+    updated: bool = False
+    most: int = 200
+
+
+def key(alert: str, revision: int) -> str:
+    """The idempotency key of one revision of an alert: the same however often it is sent."""
+    return f"{alert}:{revision}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +47,7 @@ def of(detection: str, lang: str) -> Saying:
     return Saying(detection, title, why, step)
 
 
-def lead(alert: Alert, lang: str) -> Saying:
+def lead(alert: Alert, lang: str = "en") -> Saying:
     """The detection an alert has its title from: one whose English title it is, else the first as grave as the alert."""
     titled = [n for n in alert.detections if of(n, "en").title == alert.title]
     grave = [f.detection for f in alert.findings if f.severity == alert.severity]
@@ -38,7 +56,7 @@ def lead(alert: Alert, lang: str) -> Saying:
     return said if titled else Saying(said.id, alert.title, said.why, said.first_step)
 
 
-def message(alert: Alert, lang: str) -> str:
+def message(alert: Alert, lang: str = "en") -> str:
     """One sentence: what, where, and the money nothing explains."""
     said = f"{lead(alert, lang).title} ({', '.join(alert.terminals)})"
     if not alert.unexplained:

@@ -13,7 +13,8 @@ Source: ECS field reference 9.0 (base, event, rule, threat, host, related, log);
 from jackstop import __version__
 from jackstop.model import written
 from jackstop.model.results import Alert, Finding, RecordRef
-from jackstop.sinks import Telling, _sayings, key
+from jackstop.sinks import _sayings
+from jackstop.sinks._sayings import Telling, key
 
 SUFFIX = "ecs.jsonl"
 VERSION = "9.0.0"
@@ -73,7 +74,9 @@ def _threat(alert: Alert) -> dict[str, object]:
 def _live(alert: Alert, telling: Telling | None) -> dict[str, object]:
     if telling is None:
         return {}
-    return {"alert": alert.id, "revision": telling.revision, "status": _sayings.status(telling)}
+    lists = {"visits": alert.visits, "verdicts": alert.verdicts, "withdrawn": alert.withdrawn}
+    cut = {k: list(v[: telling.most]) for k, v in lists.items()}
+    return cut | {"alert": alert.id, "revision": telling.revision, "status": _sayings.status(telling)}
 
 
 def _own(alert: Alert, first_step: str, most: int) -> dict[str, object]:

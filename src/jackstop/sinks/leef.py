@@ -16,7 +16,8 @@ import re
 from jackstop import __version__
 from jackstop.model import written
 from jackstop.model.results import Alert
-from jackstop.sinks import Telling, _sayings
+from jackstop.sinks import _sayings
+from jackstop.sinks._sayings import Telling
 
 SUFFIX = "leef"
 LONGEST = 4000

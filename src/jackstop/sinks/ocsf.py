@@ -13,7 +13,8 @@ resource_details, observable, device, remediation, analytic.
 from jackstop import __version__
 from jackstop.model import written
 from jackstop.model.results import Alert, Finding
-from jackstop.sinks import Telling, _sayings, key
+from jackstop.sinks import _sayings
+from jackstop.sinks._sayings import Telling, key
 
 SUFFIX = "ocsf.jsonl"
 VERSION = "1.6.0"
@@ -60,7 +61,7 @@ def line(alert: Alert, lang: str = "en", telling: Telling | None = None) -> str:
         "resources": [{"uid": t, "type": "ATM", "role_id": _AFFECTED, "role": "Affected"} for t in alert.terminals],
         "evidences": [_evidence(f, most) for f in alert.findings[:most]],
         "observables": [_observable(i, t) for i, t in enumerate(alert.terminals)],
-        "unmapped": _unmapped(alert) | ({} if telling is None else {"revision": telling.revision}),
+        "unmapped": _unmapped(alert) if telling is None else _live(alert, telling),
     }
     if alert.terminals:
         event["device"] = _device(alert.terminals[0])
@@ -71,7 +72,7 @@ def line(alert: Alert, lang: str = "en", telling: Telling | None = None) -> str:
 
 def _metadata(alert: Alert, lang: str, telling: Telling | None, most: int) -> dict[str, object]:
     product = {"name": _sayings.PRODUCT, "vendor_name": _sayings.VENDOR, "version": __version__, "lang": lang}
-    cut = len(alert.findings) > most or any(len(f.records) > most for f in alert.findings)
+    cut = max(len(alert.findings), *(len(f.records) for f in alert.findings), 0) > most
     if telling is None:
         return {"version": VERSION, "uid": alert.id, "is_truncated": cut, "product": product}
     named = {"uid": key(alert.id, telling.revision), "correlation_uid": alert.id}
@@ -132,6 +133,12 @@ def _evidence(finding: Finding, most: int) -> dict[str, object]:
 
 def _observable(position: int, terminal: str) -> dict[str, object]:
     return {"name": f"resources[{position}].uid", "type_id": _RESOURCE_UID, "type": "Resource UID", "value": terminal}
+
+
+def _live(alert: Alert, telling: Telling) -> dict[str, object]:
+    """What is told of an alert that may change: its revision, and the findings that records which came late have explained."""
+    lists = {"visits": alert.visits, "verdicts": alert.verdicts, "withdrawn": alert.withdrawn}
+    return _unmapped(alert) | {k: v[: telling.most] for k, v in lists.items()} | {"revision": telling.revision}
 
 
 def _unmapped(alert: Alert) -> dict[str, object]:
