@@ -6,7 +6,11 @@ deliveries, actions); no row is written by both.
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, String, Table
 
-from jackstop.store.columns import ID, in_order, key, metadata, time, words
+from jackstop.store import columns
+from jackstop.store.columns import ID, in_order, key, time, words
+
+metadata = columns.metadata
+"""All of them."""
 
 # --- what the loop decides -------------------------------------------------------------------------------------------
 
