@@ -10,7 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from jackstop import __version__
-from jackstop.web import errors, routing, tracing
+from jackstop.web import errors, pages, routing, tracing
 from jackstop.web.context import Context
 from jackstop.web.errors import Problem
 from jackstop.web.gate import Doors, cookie_name
@@ -49,7 +49,7 @@ def create(context: Context) -> FastAPI:
     state.context, state.doors, state.logins = context, Doors(context), Logins(context)
     state.follower = Follower(context.database, limits.listeners, limits.of_one)
     state.provider = Provider(context, context.declared.oidc, here(context)) if context.declared.oidc else None
-    errors.install(app)
+    errors.install(app, lambda request, status, detail: pages.fault(request, status, detail) if pages.wanted(request) else None)
     routing.mount(app)
     told = _teller(context.registry)
     app.add_middleware(Guard, api=context.declared.api, secure=context.secure, body=limits.body, tell=told)

@@ -9,6 +9,7 @@ import polars as pl
 from fastapi import Request as Call
 from prometheus_client import CollectorRegistry
 
+from jackstop.actions import Common
 from jackstop.advisories import Advisory
 from jackstop.model.fleet import Fleet
 from jackstop.model.results import TimelineEntry
@@ -69,7 +70,7 @@ class Context:
         accept_visits: takes visits into the service. interlock: None where no policy has one. health: part to facts.
         history: None where no history is kept yet. exports: None where packages cannot be made here.
         advisories: those in use. policy: when cash may be paid, and what may be done. limits: of calls and logins.
-        visits: of the file of visits (rows of the table `visits`), for the list.
+        ways: the `[[action]]` there are, in order. visits: of the file of visits (rows of the table `visits`), for the list.
         secret: resolves `env:NAME` and `file:PATH`.
         transport: how the OpenID Connect provider is reached, None for the network.
     """
@@ -87,6 +88,7 @@ class Context:
     exports: Exports | None = None
     advisories: tuple[Advisory, ...] = ()
     policy: Policy = field(default_factory=Policy)
+    ways: tuple[Common, ...] = ()
     visits: pl.DataFrame | None = None
     limits: Limits = field(default_factory=Limits)
     secret: Callable[[str], str] = str

@@ -1,7 +1,7 @@
 """Faults as callers see them: `application/problem+json` (RFC 9457), never a trace."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
 import msgspec
@@ -75,17 +75,30 @@ def unexpected(fault: BaseException, where: str) -> Response:
     return problem(500, "something went wrong here; the log tells more under this id", ident=ident)
 
 
-def install(app: FastAPI) -> None:
-    """Make the app answer all foreseen faults so."""
-    app.add_exception_handler(HTTPException, _refused)
+Shown = Callable[[Request, int, str], Response | None]
+"""Takes a call that failed, a status and what was wrong; gives a page for people, or None where a document is wanted."""
+
+
+def install(app: FastAPI, shown: Shown) -> None:
+    """Make the app answer all foreseen faults so; people get a page."""
+
+    async def refused(request: Request, fault: Exception) -> Response:
+        assert isinstance(fault, HTTPException)
+        detail = "" if fault.detail == HTTPStatus(fault.status_code).phrase else str(fault.detail)
+        page = shown(request, fault.status_code, detail)
+        if page is None:
+            return problem(fault.status_code, detail, fault.headers)
+        page.headers.update(fault.headers or {})
+        return page
+
+    async def store(request: Request, fault: Exception) -> Response:
+        structlog.get_logger("jackstop.web").error("store fault", where=request.url.path, fault=str(fault))
+        said = "the store cannot be reached now, try again"
+        return shown(request, 503, "") or problem(503, said, {"Retry-After": "2"})
+
+    app.add_exception_handler(HTTPException, refused)
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(StoreError, _store)
-
-
-async def _refused(_: Request, fault: Exception) -> Response:
-    assert isinstance(fault, HTTPException)
-    detail = "" if fault.detail == HTTPStatus(fault.status_code).phrase else str(fault.detail)
-    return problem(fault.status_code, detail, fault.headers)
+    app.add_exception_handler(StoreError, store)
 
 
 async def _invalid(_: Request, fault: Exception) -> Response:
@@ -93,8 +106,3 @@ async def _invalid(_: Request, fault: Exception) -> Response:
     assert isinstance(fault, RequestValidationError)
     told = [{"where": ".".join(str(p) for p in e["loc"])[:200], "what": str(e["msg"])[:300]} for e in fault.errors()[:_MOST]]
     return problem(422, "some values are not as expected", faults=told)
-
-
-async def _store(request: Request, fault: Exception) -> Response:
-    structlog.get_logger("jackstop.web").error("store fault", where=request.url.path, fault=str(fault))
-    return problem(503, "the store cannot be reached now, try again", {"Retry-After": "2"})

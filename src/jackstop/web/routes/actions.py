@@ -3,20 +3,22 @@
 Approving is for people: a token, whatever its role, is no second pair of eyes.
 """
 
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from fastapi import Query, Request
 from pydantic import Field
 
 from jackstop.policy.allowed import AT_TERMINAL, Kind
-from jackstop.policy.response import STATES, Action
+from jackstop.policy.proposals import of
+from jackstop.policy.response import STATES, Action, Told
+from jackstop.runners import deeds
 from jackstop.store import actions, queries
 from jackstop.web import gate
 from jackstop.web.asking import Ctx, there
 from jackstop.web.changing import changing
 from jackstop.web.context import Context
 from jackstop.web.errors import Refused
-from jackstop.web.proposing import propose
 from jackstop.web.roles import Principal
 from jackstop.web.routing import Routes
 from jackstop.web.shapes import After, Asked, Ident, Limit, Moment, PageOf, Shape
@@ -114,14 +116,19 @@ def one(context: Ctx, action: Ident) -> ActionWhole:
 
 @routes.on("POST", "/v1/actions", "analyst", ActionLine, status_code=201)
 def suggest(request: Request, context: Ctx, body: Propose) -> ActionLine:
-    """Propose an action. The same proposal again gives the one that is there."""
+    """Propose an action."""
     if (body.kind in AT_TERMINAL) != (body.terminal is not None):
         raise Refused(422, f"{body.kind} {'needs a terminal' if body.kind in AT_TERMINAL else 'is for an alert, not a terminal'}")
     if body.terminal is None and not body.alert:
         raise Refused(422, "expected an alert")
-    if body.alert:
-        there(queries.alert(context.database, body.alert), "alert", body.alert)
-    return line(context, propose(context, gate.who(request).name, body.kind, body.alert, body.terminal, body.note))
+    found = there(queries.alert(context.database, body.alert), "alert", body.alert) if body.alert else None
+    told = replace(of(found.alert) if found else Told(terminals=(body.terminal or "",)), note=body.note)
+    who, response = gate.who(request).name, context.policy.response
+    with changing(context) as connection:
+        made = deeds.propose(
+            connection, response, context.ways, context.fleet, body.kind, body.terminal, body.alert, who, context.clock(), told
+        )
+    return line(context, made)
 
 
 @routes.on("POST", "/v1/actions/{action}/approve", "approver", ActionLine)
@@ -142,25 +149,43 @@ def confirm(request: Request, context: Ctx, action: Ident, body: Because) -> Act
     return take(context, gate.who(request), action, "confirm", body.note)
 
 
-@routes.on("POST", "/v1/actions/{action}/roll-back", "approver", ActionLine)
+@routes.on("POST", "/v1/actions/{action}/fail", "analyst", ActionLine)
+def fail(request: Request, context: Ctx, action: Ident, body: Because) -> ActionLine:
+    """Say that what was sent has not come about."""
+    return take(context, gate.who(request), action, "fail", body.note)
+
+
+@routes.on("POST", "/v1/actions/{action}/roll-back", "analyst", ActionLine, status_code=201)
 def roll_back(request: Request, context: Ctx, action: Ident, body: Because) -> ActionLine:
-    """Take an action back that was sent."""
-    return take(context, gate.who(request), action, "roll-back", body.note)
+    """Propose to take back an action that was sent; it needs its own approvals."""
+    who, response = gate.who(request).name, context.policy.response
+    with changing(context) as connection:
+        return line(
+            context,
+            deeds.take_back(connection, response, context.ways, context.fleet, action, who, context.clock(), body.note),
+        )
 
 
 def take(context: Context, who: Principal, ident: str, verb: str, note: str) -> ActionLine:
-    """Take a step with an action in somebody's name.
+    """Take a step with an action in somebody's name: `approve`, `reject`, `confirm` or `fail`.
 
     Raises:
         Refused: 403 their word does not count, 404 no such action, 409 it cannot be taken as things stand.
     """
-    if verb != "confirm" and not who.session:
-        raise Refused(403, "expected a person: a token approves, rejects and takes back nothing")
-    with context.database.read() as connection:
-        found = there(actions.find(connection, ident), "action", ident)
+    if verb in {"approve", "reject"} and not who.session:
+        raise Refused(403, f"expected a person: a token cannot {verb}")
     with changing(context) as connection:
-        needed = context.policy.response.terms(found.kind).approvals
-        return line(context, actions.move(connection, ident, verb, who.name, context.clock(), needed=needed, note=note))
+        at = context.clock()
+        match verb:
+            case "approve":
+                moved = deeds.approve(connection, context.policy.response, ident, who.name, at, note)
+            case "reject":
+                moved = deeds.reject(connection, ident, who.name, at, note)
+            case "confirm":
+                moved = deeds.confirm(connection, ident, who.name, at, note)
+            case _:
+                moved = deeds.fail(connection, ident, who.name, at, note)
+    return line(context, moved)
 
 
 def line(context: Context, action: Action) -> ActionLine:
