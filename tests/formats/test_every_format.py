@@ -93,6 +93,12 @@ def test_every_format_but_the_binary_one_is_written_and_read():
 
 
 @pytest.mark.parametrize("name", WRITTEN)
+def test_what_a_format_says_of_lines_is_so(name):
+    lines = LOGS[name].splitlines(keepends=True)
+    assert formats.by_lines(name, LOGS[name][:100]) == (lines[-1].endswith(b"\n") and b"\0" not in LOGS[name] and len(lines) > 1)
+
+
+@pytest.mark.parametrize("name", WRITTEN)
 def test_its_own_log_is_its_best_guess(name):
     guesses = list(formats.guess(LOGS[name][:65536], "some.log"))
     assert guesses[0][1] == name

@@ -4,6 +4,7 @@ A module of this package whose name has no leading underscore is a format; its i
 Nobody keeps a list. A format module offers
 
 - `FILLS`: the tables it has rows for; `CLOCK`: whose clock stamps them (`trace`, `journal`, `pc`: the terminal's; or `host`);
+- `LINES`, False where records are not lines, each with its line feed; may be left out where they are;
 - a docstring: a first line that says what it is, a sample, and its source;
 - `sniff(head, name) -> int`: how surely these first bytes (up to 64 KiB) of a file of this name are this format, 0–100;
 - `reader(reading) -> Reader`: a new reader for one source;
@@ -21,7 +22,7 @@ from jackstop.formats._reading import Decoded, Reader, Refusal, Tally
 from jackstop.model.fleet import Reading
 from jackstop.model.tables import Tables
 
-__all__ = ["Decoded", "Format", "Reader", "Refusal", "Tally", "find", "guess", "names"]
+__all__ = ["Decoded", "Format", "Reader", "Refusal", "Tally", "by_lines", "find", "guess", "names"]
 
 
 class Format(Protocol):
@@ -63,3 +64,12 @@ def guess(head: bytes, name: str) -> Iterator[tuple[int, str]]:
     """Formats these first bytes may be, surest first, as (certainty 1–100, id)."""
     scored = sorted(((find(n).sniff(head, name), n) for n in names()), key=lambda s: (-s[0], s[1]))
     return iter([s for s in scored if s[0] > 0])
+
+
+def by_lines(name: str, head: bytes) -> bool:
+    """Whether a log of this format that begins so is made of lines; formats that are not may be brought as JSON lines.
+
+    Raises:
+        LookupError: no such format.
+    """
+    return bool(getattr(find(name), "LINES", True)) or head.lstrip()[:1] == b"{"

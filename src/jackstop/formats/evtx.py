@@ -26,6 +26,7 @@ from jackstop.model.tables import Tables
 
 FILLS = ("windows", "operator", "feeds")
 CLOCK = "pc"
+LINES = False
 
 _FILE = b"ElfFile\x00"
 _CHUNK = b"ElfChnk\x00"

@@ -23,10 +23,11 @@ from jackstop.formats._masking import mask
 from jackstop.formats._reading import Frame, Reader, RecordReader, Unreadable
 from jackstop.model.fleet import Reading
 
-__all__ = ["CLOCK", "FILLS", "encode", "reader", "sniff"]
+__all__ = ["CLOCK", "FILLS", "LINES", "encode", "reader", "sniff"]
 
 FILLS = ("cash", "operator", "cabinet")
 CLOCK = "journal"
+LINES = False
 
 _HEAD = re.compile(rb"\d{4}\^ ?[A-Z][A-Z0-9]\^ {0,8}\d{1,8}\^\d{4}\^\d\d\^")
 _CLOSE = b"\x1c"

@@ -28,6 +28,7 @@ from jackstop.model.vocabulary import QUALITY
 
 FILLS = ("host",)
 CLOCK = "host"
+LINES = False
 
 
 def sniff(head: bytes, name: str) -> int:

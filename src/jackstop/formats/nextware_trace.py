@@ -21,10 +21,11 @@ from jackstop.formats._nextware_writing import encode
 from jackstop.formats._reading import Frame, Reader, RecordReader, Unreadable
 from jackstop.model.fleet import Reading
 
-__all__ = ["CLOCK", "FILLS", "encode", "reader", "sniff"]
+__all__ = ["CLOCK", "FILLS", "LINES", "encode", "reader", "sniff"]
 
 FILLS = ("cash", "units", "cabinet", "operator", "feeds")
 CLOCK = "trace"
+LINES = False
 
 _DATE = re.compile(r"(\d{4})/(\d\d)/(\d\d)", re.ASCII)
 _CLOCK = re.compile(r"(\d\d):(\d\d)[ :](\d\d)\.(\d{3})", re.ASCII)
