@@ -4,7 +4,7 @@ import os
 import pickle
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jackstop import detections, formats, triage
@@ -31,6 +31,7 @@ def test_bytes_that_name_anything_but_readers_are_refused(call):
         memory.unpack_reader(pickle.dumps(Evil(call)))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_give_a_reader_or_are_refused(data):
     try:

@@ -1,7 +1,7 @@
 """Pace: time never goes back, stands still after a gap, and is not led astray by one stamp."""
 
 import polars as pl
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jackstop.model.settings import HOUR, SECOND
@@ -55,6 +55,7 @@ def test_one_stamp_far_ahead_is_not_believed_and_three_are():
     assert pace.watermark == START + 36_002 * SECOND
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.integers(-5 * 3600, 200 * 3600), max_size=4), max_size=12), st.integers(0, 11))
 def test_time_never_goes_back_and_a_pace_comes_back_from_bytes(steps, cut):
     pace, seen = RecordPace(2 * SECOND), NEVER
@@ -67,6 +68,7 @@ def test_time_never_goes_back_and_a_pace_comes_back_from_bytes(steps, cut):
             assert pace.watermark == seen
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, HOUR // SECOND), max_size=40), st.integers(0, 39))
 def test_time_of_arrival_never_goes_back_either(gaps, cut):
     pace, seen, at = ClockPace(20 * SECOND), NEVER, START

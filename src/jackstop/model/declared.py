@@ -69,7 +69,8 @@ def words(error: Any, page: str) -> str:  # noqa: ANN401 - pydantic's own mappin
         case "missing":
             return f"{name!r} is missing, expected a value"
         case "value_error":
-            return f"{name}: {str(told['msg']).removeprefix('Value error, ')}"
+            said = str(told["msg"]).removeprefix("Value error, ")
+            return f"{name}: {said}" if name else said
         case _:
             said = str(told["msg"])
             return f"{name} is {told['input']!r:.200}, expected: {said[0].lower()}{said[1:]}"
