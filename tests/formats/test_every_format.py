@@ -18,7 +18,8 @@ from jackstop.simulator.scene import build, routine
 NAMES = formats.names()
 READING = Reading(name="log", timezone="America/New_York", date_order="mdy")
 CARD = "4111111111111111"
-FEEDS = {"ndc": "line", "cef": "panel", "dc09": "panel"} | dict.fromkeys(("winlogbeat", "windows-xml", "nxlog", "wazuh"), "windows")
+WINDOWS = ("winlogbeat", "windows-xml", "nxlog", "wazuh")
+FEEDS = {"ndc": "line", "cef": "panel", "dc09": "panel"} | dict.fromkeys(WINDOWS, "windows")
 
 
 def _logs() -> dict[str, bytes]:
