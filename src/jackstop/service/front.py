@@ -60,7 +60,7 @@ def main(path: Path, lifeline: Connection) -> None:
     try:
         config = load(path)
         asyncio.run(_serve(config))
-    except (BundleError, KeyFault, SpoolError, _Unsafe) as fault:
+    except (BundleError, KeyFault, SpoolError, migrate.TooNew, _Unsafe) as fault:
         for line in getattr(fault, "faults", None) or [str(fault)]:
             log.error("configuration", fault=line)
         raise SystemExit(watch.REFUSED) from None
@@ -130,7 +130,8 @@ class Front:
             secret=self._secret,
             lang=config.declared.service.lang,
         )
-        self._figures.add("interlock", self._interlock.health)
+        if config.declared.service.time == "clock":
+            self._figures.add("interlock", self._interlock.health)
         self._figures.add("responder", self._responder.health)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -201,10 +202,12 @@ class Front:
                 **tls,  # type: ignore[arg-type]
             )
         )
+        serving = asyncio.ensure_future(server.serve())
         try:
-            await server.serve()
+            await asyncio.wait([serving])
         finally:
             server.should_exit = True
+            await serving
         raise OSError(f"{declared.listen}: the API ended, expected a free address to listen on")
 
     async def _beat(self) -> None:

@@ -60,9 +60,10 @@ def main(path: Path, lifeline: Connection) -> None:
 
 def _turn(config: Config, stopping: list[bool]) -> None:
     """One life of the loop: from its checkpoint until it is told to stop or its store fails."""
+    config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     database = Database(config.url)
     try:
-        migrate.wait(database)
+        _ready(database, stopping)
         loop = begin(config, database)
         standing, told = Standings(config.data), 0
         log.info("begins", seq=loop.standing.seq, checkpoint=loop.standing.checkpoint)
@@ -78,6 +79,17 @@ def _turn(config: Config, stopping: list[bool]) -> None:
         log.info("ends", seq=loop.standing.seq)
     finally:
         database.close()
+
+
+def _ready(database: Database, stopping: list[bool]) -> None:
+    """Wait until the front has brought the database to this version's schema, or it is time to stop."""
+    while not stopping:
+        try:
+            migrate.wait(database)
+            return
+        except migrate.NotReady as fault:
+            log.info("waits", why=str(fault))
+    raise SystemExit(0)
 
 
 def _turned(loop: Loop, config: Config) -> int:
