@@ -1,9 +1,11 @@
-"""A hunt: the rows of a bundle's files that hold an indicator, file by file, in memory that does not grow with the logs."""
+"""A hunt: the rows of a bundle's files, or of a live service's history, that hold an indicator; file by file, in memory that
+does not grow with the logs."""
 
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import polars as pl
 
@@ -27,6 +29,15 @@ class Hunt:
     faults: list[str] = field(default_factory=list)
 
 
+class PutAway(Protocol):
+    """The role of a live service's history (`store.history.History`)."""
+
+    def pieces(
+        self, begin: int | None, end: int | None, faults: list[str] | None
+    ) -> Iterator[tuple[str, pl.DataFrame, int, int]]:
+        """All rows, some at a time: table, rows, rows gone through, and rows in all; files that cannot be read are told."""
+
+
 def hunt(bundle: Bundle, matcher: Matcher, account: Hunt, tell: Callable[[int, int], None]) -> Iterator[pl.DataFrame]:
     """Hits of every file, in the order of the files, as frames of `advisories.HITS`; times are the source's own.
 
@@ -46,6 +57,28 @@ def hunt(bundle: Bundle, matcher: Matcher, account: Hunt, tell: Callable[[int, i
                 account.by_value.update(found.select("kind", "value").rows())
                 yield directory.named(found).select(list(HITS)).sort("record_offset", "event_id", "value", maintain_order=True)
         before += file.size
+
+
+def hunt_history(
+    history: PutAway, span: tuple[int | None, int | None], matcher: Matcher, account: Hunt, tell: Callable[[int, int], None]
+) -> Iterator[pl.DataFrame]:
+    """Hits in everything a live service has put away, table by table, as frames of `advisories.HITS`.
+
+    Args:
+        history: the newest rows come to it with the loop's checkpoints. span: of `at`, from and before (µs UTC; None: open).
+        matcher: what is looked for. account: changed in place. tell: called with rows gone through and rows in all.
+
+    Raises:
+        StoreError: the database cannot be read.
+    """
+    for table, rows, read, total in history.pieces(*span, account.faults):
+        account.rows += rows.height
+        found = matcher.match({table: rows})
+        tell(read, total)
+        if found.height:
+            account.hits += found.height
+            account.by_value.update(found.select("kind", "value").rows())
+            yield found.select(list(HITS)).sort("at", "event_id", "value", maintain_order=True)
 
 
 def _decoded(file: BundleFile, account: Hunt) -> Iterator[tuple[Tables, int]]:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
-import duckdb
 import polars as pl
 from sqlalchemy import func, select
 
@@ -148,20 +147,31 @@ class History:
         """The verdicts that stand of a terminal's movements from `begin` to before `end` (µs UTC), as `results.VERDICTS`."""
         return queries.verdict_frame(self.database, terminal, begin, end, limit)
 
-    def pieces(self, begin: int | None = None, end: int | None = None) -> Iterator[tuple[str, pl.DataFrame, int, int]]:
+    def pieces(
+        self, begin: int | None = None, end: int | None = None, faults: list[str] | None = None
+    ) -> Iterator[tuple[str, pl.DataFrame, int, int]]:
         """All rows, some at a time: table, rows, rows of files gone through, and rows of all files.
 
+        Args:
+            begin, end: of `at`, from and before (µs UTC). faults: where a file that cannot be read is told; it is left out.
+
         Raises:
-            StoreError: a file cannot be read.
+            StoreError: the database cannot be read, or a file, where there is no place to tell it.
         """
         with parquet.reading(self.folder):
             listed = self.files(None, begin, end)
             total, before = sum(f.rows for f in listed), 0
             for file in listed:
                 for start in range(0, file.rows, _PIECE):
-                    frame = self._slice(file, start)
+                    try:
+                        frame = self._slice(file, start)
+                    except StoreError as fault:
+                        if faults is None:
+                            raise
+                        faults.append(f"{fault}: left out")
+                        break
                     within = frame.filter(_within(begin, end)) if begin is not None or end is not None else frame
-                    yield file.table, within, min(before + start + _PIECE, before + file.rows), total
+                    yield file.table, _whole(file.table, within), min(before + start + _PIECE, before + file.rows), total
                 before += file.rows
 
     def _slice(self, file: HistoryFile, start: int) -> pl.DataFrame:
@@ -274,6 +284,8 @@ def _asked(folder: Path, query: str, values: Sequence[object]) -> pl.DataFrame:
         "SET enable_external_access = false",
         "SET lock_configuration = true",
     )
+    import duckdb  # here, for the loop never asks
+
     try:
         with duckdb.connect(":memory:", config=_ALONE) as connection:
             for setting in settings:
