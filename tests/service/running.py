@@ -73,6 +73,7 @@ class Service:
     def until(self, holds, seconds: float, what: str):
         end = time.monotonic() + seconds
         while True:
+            assert self.process is not None and self.process.poll() is None, f"the service ended\n{self.log()}"
             found = holds()
             if found:
                 return found
@@ -122,11 +123,13 @@ class Service:
         """Stop it as an operator does; gives its exit code."""
         assert self.process is not None
         self.process.terminate()
-        try:
-            return self.process.wait(60)
-        finally:
-            self.process.kill()
-            self._log.close()
+        return self.process.wait(60)
+
+    def end(self) -> None:
+        """Whatever there is left, end it."""
+        if self.process is not None and self.process.poll() is None:
+            self.crash()
+        self._log.close()
 
     def token(self, *scopes: str) -> str:
         """An API token."""

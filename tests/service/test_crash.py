@@ -31,6 +31,7 @@ HOOK = """
 kind = "webhook"
 name = "hook"
 url = "http://127.0.0.1:{port}/alerts"
+signing = "a secret that only this test knows of"
 insecure = true
 at_least = "info"
 from = "start"
@@ -83,6 +84,20 @@ def night(tmp_path_factory):
     decided = pl.concat(list(results.verdicts()))
     results.close()
     return bundle, decided, tuple(d.alert for d in report.dossiers)
+
+
+@pytest.fixture
+def begun():
+    """A service that is gone when the test is."""
+    made = []
+
+    def keep(service):
+        made.append(service)
+        return service
+
+    yield keep
+    for service in made:
+        service.end()
 
 
 def disturbed(service: Service, bundle, speed: float, kills: int, seed: int, also=lambda n: None) -> Counter[str]:
@@ -177,10 +192,10 @@ def delivered(url: str, taken: dict[str, list[bytes]]) -> None:
         assert all(s == said[0] for s in said)
 
 
-def test_killed_fifty_times_it_loses_nothing_and_says_nothing_twice(night, receiver, tmp_path):
+def test_killed_fifty_times_it_loses_nothing_and_says_nothing_twice(night, receiver, begun, tmp_path):
     bundle, decided, alerts = night
     (tmp_path / "bundle").symlink_to(bundle.root)
-    service = Service(tmp_path, more=HOOK.format(port=receiver.server_port))
+    service = begun(Service(tmp_path, more=HOOK.format(port=receiver.server_port)))
     killed = disturbed(service, bundle, 150.0, 50, 1)
     assert killed.total() == 50
     assert min(killed.values()) > 5
