@@ -31,7 +31,7 @@ HOOK = """
 kind = "webhook"
 name = "hook"
 url = "http://127.0.0.1:{port}/alerts"
-signing = "a secret that only this test knows of"
+signing = "file:hook.key"
 insecure = true
 at_least = "info"
 from = "start"
@@ -195,6 +195,7 @@ def delivered(url: str, taken: dict[str, list[bytes]]) -> None:
 def test_killed_fifty_times_it_loses_nothing_and_says_nothing_twice(night, receiver, begun, tmp_path):
     bundle, decided, alerts = night
     (tmp_path / "bundle").symlink_to(bundle.root)
+    (tmp_path / "hook.key").write_text("a secret that only this test knows of, and no other")
     service = begun(Service(tmp_path, more=HOOK.format(port=receiver.server_port)))
     killed = disturbed(service, bundle, 150.0, 50, 1)
     assert killed.total() == 50
