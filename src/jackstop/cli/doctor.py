@@ -3,9 +3,9 @@
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import typer
 
@@ -14,6 +14,9 @@ from jackstop.cli import shared
 from jackstop.cli.shared import Format
 from jackstop.model.results import SourceCoverage
 from jackstop.runners.shelf import Cursor
+from jackstop.service import checks as live
+from jackstop.service import config as configs
+from jackstop.service.checks import Check
 from jackstop.sources import bundle as bundles
 from jackstop.sources.bundle import Bundle, BundleFile
 from jackstop.store.results import Results, StoreError
@@ -25,14 +28,6 @@ _FAR_OFF_MS = 60_000
 _PLENTY = 200
 
 
-class Check(NamedTuple):
-    """One thing looked at. `state`: good, bad or note; `mend`: what to do about it."""
-
-    state: str
-    what: str
-    mend: str = ""
-
-
 def add(app: typer.Typer) -> None:
     """Add the command."""
     app.command("doctor")(doctor)
@@ -41,11 +36,24 @@ def add(app: typer.Typer) -> None:
 def doctor(
     bundle: Annotated[Path, typer.Argument(help="Folder with fleet.toml and logs.")] = Path(),
     out: Annotated[Path, typer.Option(help="Where results go, or lie.")] = Path("jackstop-results"),
+    config: Annotated[Path | None, typer.Option(help="A live service's jackstop.toml, in place of a bundle.")] = None,
+    start: Annotated[bool, typer.Option("--start", help="With --config: only what must be right before a start.")] = False,
     form: Annotated[Format, typer.Option("--format", help="Shape of the output.")] = Format.text,
 ) -> None:
-    """Check configuration, feeds, clocks, storage and permissions; say what to mend. Leaves with 1 where something is bad."""
-    loaded = bundles.load(bundle)
-    checks = [*_configuration(loaded), *_knowledge(loaded), *_feeds(loaded), *_blind(loaded), *_storage(out), *_clocks(out)]
+    """Check configuration, feeds, clocks, storage and permissions; say what to mend. Leaves with 1 where something is bad.
+
+    Examples: jackstop doctor ./bundle · jackstop doctor --config /etc/jackstop/jackstop.toml
+    """
+    if config is not None:
+        service = configs.load(config)
+        checks = [*live.all_of(service, start=start), *_own_rules(service.detections)]
+    else:
+        loaded = bundles.load(bundle)
+        checks = [*_configuration(loaded), *_knowledge(loaded), *_feeds(loaded), *_blind(loaded), *_storage(out), *_clocks(out)]
+    _show(checks, form)
+
+
+def _show(checks: list[Check], form: Format) -> None:
     if form is Format.json:
         shared.say_json([c._asdict() for c in checks])
     else:
@@ -79,13 +87,18 @@ def _knowledge(loaded: Bundle) -> Iterator[Check]:
     """The bundle's own detections and advisories, and whether the detections' cases hold."""
     if loaded.indicators:
         yield Check("good", f"advisories: {len(loaded.indicators)} indicators are looked for")
+    yield from _own_rules(loaded.detections)
+
+
+def _own_rules(texts: Mapping[str, str]) -> Iterator[Check]:
+    """The bank's own detections, and whether their cases hold."""
     try:
-        detections.learn(loaded.detections)
+        detections.learn(texts)
     except detections.Faulty as fault:
         for line in str(fault).splitlines():
             yield Check("bad", line, "mend the rule: docs/rules.md")
         return
-    for path in loaded.detections:
+    for path in texts:
         name = detections.named(path)
         wrong = trial.failures(name)
         yield Check("good", f"{path}: detection {name}, its cases hold") if not wrong else Check("bad", "; ".join(wrong))
