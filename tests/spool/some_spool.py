@@ -1,5 +1,9 @@
 """What the spool's tests stand on: a clock that can be set, a spool in a folder, frames read back."""
 
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,3 +69,14 @@ def streams(frames: list[Frame]) -> dict[str, bytes]:
             assert f.offset == len(so_far)
             found[f.feed] = so_far + f.data
     return found
+
+
+@contextmanager
+def in_memory() -> Iterator[Path]:
+    """A folder on a file system that syncs at once, where there is one: for what does not turn on the disk."""
+    shared = Path("/dev/shm")
+    folder = Path(tempfile.mkdtemp(dir=shared if shared.is_dir() else None))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)

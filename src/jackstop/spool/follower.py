@@ -5,11 +5,12 @@ from pathlib import Path
 from jackstop.spool import Frame, Position
 from jackstop.spool.faults import SpoolError
 from jackstop.spool.heads import Board, Published
-from jackstop.spool.layout import ENVELOPE, read_header, scan
+from jackstop.spool.layout import ahead, read_header
 from jackstop.spool.lock import held
 from jackstop.spool.segments import Segment, numbers
 
 NOTHING = Published(0, 0, 0, 0)
+FAR = 1 << 62
 
 
 class Follower:
@@ -98,18 +99,14 @@ class Follower:
     def _read(self, at: Position, end: int | None, most: int) -> tuple[list[Frame], bool]:
         """Frames from here, and whether the segment is at its end."""
         segment = self._opened(at.segment)
-        piece = segment.read(at.offset, most if end is None else min(most, end - at.offset))
-        found = scan(piece, at.segment, at.offset, self._names)
-        if not found.frames and found.want > len(piece):
-            piece = segment.read(at.offset, found.want if end is None else min(found.want, end - at.offset))
-            found = scan(piece, at.segment, at.offset, self._names)
+        limit = FAR if end is None else end
+        found = ahead(lambda o, n: segment.read(o, min(n, limit - o)), at.segment, at.offset, self._names, most)
         if found.signed is not None:
             if not found.frames:
                 self._at = Position(at.segment + 1, 0)
                 return [], True
         elif not found.frames:
-            short = len(piece) < max(found.want, ENVELOPE.size)
-            raise SpoolError(self._where(at), "cut short" if short else "a damaged frame", "a whole frame")
+            raise SpoolError(self._where(at), "cut short" if found.want else "a damaged frame", "a whole frame")
         self._at = Position(at.segment, found.end) if found.signed is None else Position(at.segment + 1, 0)
         return found.frames, found.signed is not None
 

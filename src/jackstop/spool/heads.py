@@ -54,23 +54,19 @@ class Signed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def genuine(self, keys: Keys) -> bool:
         """Whether a known key signed it."""
-        try:
-            signature = bytes.fromhex(self.signature)
-        except ValueError:
-            return False
-        return genuine(keys, self.key, signature, _signed_text(self.head))
+        return genuine(keys, self.key, self.signature, _signed_text(self.head))
 
 
 def sign(head: Head, signer: Signer) -> Signed:
     """Sign a head."""
-    return Signed(head, signer.id, signer.sign(_signed_text(head)).hex())
+    return Signed(head, signer.id, signer.sign(_signed_text(head)))
 
 
 def read(raw: bytes) -> Signed | None:
     """A signed head from its JSON; None where it is none, or not spelled as `Signed.raw` does."""
     try:
         found = msgspec.json.decode(raw, type=Signed)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, ValueError):
         return None
     return found if found.raw() == raw else None
 

@@ -64,5 +64,5 @@ def load(folder: Path, number: int) -> Index | None:
         return msgspec.msgpack.decode(path.read_bytes(), type=Index)
     except FileNotFoundError:
         return None
-    except (OSError, msgspec.MsgspecError) as fault:
+    except (OSError, msgspec.MsgspecError, ValueError) as fault:
         raise SpoolError(path, str(fault), "an index, or none: remove it and it is made again") from None

@@ -90,7 +90,7 @@ def read_header(read: Callable[[int, int], bytes], where: object) -> tuple[Heade
     try:
         table = zstandard.ZstdDecompressor().decompress(rest[:-4])
         feeds = msgspec.msgpack.decode(table, type=dict[str, FeedState])
-    except (zstandard.ZstdError, msgspec.MsgspecError) as fault:
+    except (zstandard.ZstdError, msgspec.MsgspecError, ValueError) as fault:
         raise SpoolError(where, f"the header's table of feeds: {fault}", "one that can be read") from None
     return Header(number, first, received, previous, feeds, len(whole)), whole
 
@@ -202,19 +202,23 @@ def _frame(piece: bytes, at: int, end: int, after: Position, names: dict[bytes, 
     )
 
 
+def ahead(read: Callable[[int, int], bytes], segment: int, at: int, names: dict[bytes, str], size: int) -> Scanned:
+    """The frames from a byte on in about `size` bytes, at least one where there is a whole one (see `scan`)."""
+    found = scan(read(at, size), segment, at, names)
+    while not found.frames and found.want > len(found.piece):
+        piece = read(at, found.want)
+        if len(piece) < found.want:
+            break
+        found = scan(piece, segment, at, names)
+    return found
+
+
 def pieces(read: Callable[[int, int], bytes], segment: int, start: int, names: dict[bytes, str], size: int) -> Iterator[Scanned]:
     """A segment's frames from a byte on, a piece of about `size` bytes at a time; the last one says how it ends."""
     at = start
     while True:
-        piece = read(at, size)
-        found = scan(piece, segment, at, names)
-        while not found.frames and found.want > len(piece):
-            more = read(at, found.want)
-            if len(more) <= len(piece):
-                break
-            piece = more
-            found = scan(piece, segment, at, names)
+        found = ahead(read, segment, at, names, size)
         yield found
-        if found.signed is not None or found.end == at or (not found.want and found.end < at + len(piece)):
+        if found.signed is not None or found.end == at or not found.want:
             return
         at = found.end

@@ -41,11 +41,7 @@ class Removal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def genuine(self, keys: Keys) -> bool:
         """Whether known keys signed it and the head in it."""
-        try:
-            signature = bytes.fromhex(self.signature)
-        except ValueError:
-            return False
-        return genuine(keys, self.key, signature, _text(self.removed)) and self.removed.head.genuine(keys)
+        return genuine(keys, self.key, self.signature, _text(self.removed)) and self.removed.head.genuine(keys)
 
 
 def sweep(
@@ -107,14 +103,14 @@ def ledger(folder: Path) -> tuple[list[Removal], list[int]]:
 def _read(line: bytes) -> Removal | None:
     try:
         found = msgspec.json.decode(line, type=Removal)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, ValueError):
         return None
     return found if found.raw() == line else None
 
 
 def _write(folder: Path, removed: Removed, signer: Signer) -> None:
     """Add a line, and make it last before anything is removed; what a crash left of a line is cut off first."""
-    line = Removal(removed, signer.id, signer.sign(_text(removed)).hex()).raw() + b"\n"
+    line = Removal(removed, signer.id, signer.sign(_text(removed))).raw() + b"\n"
     with os.fdopen(os.open(folder / LEDGER, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+b") as file:
         content = file.read()
         file.truncate(content.rfind(b"\n") + 1)

@@ -6,6 +6,7 @@ those of earlier keys too; a new key is endorsed by the one before.
 
 import hashlib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -20,6 +21,7 @@ Keys = Mapping[str, Ed25519PublicKey]
 """Public keys by their id."""
 
 _PRIVATE = "evidence.key"
+_HEX = re.compile("[0-9a-f]{128}")
 
 
 class Endorsement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,9 +63,9 @@ class Signer:
     def __repr__(self) -> str:
         return f"Signer({self.id})"
 
-    def sign(self, data: bytes) -> bytes:
-        """The signature of some bytes, 64 bytes."""
-        return self._key.sign(data)
+    def sign(self, data: bytes) -> str:
+        """The signature of some bytes: 64 bytes as hex."""
+        return self._key.sign(data).hex()
 
     def public(self) -> Keys:
         """All public keys of this folder, earlier ones too."""
@@ -73,7 +75,7 @@ class Signer:
         """Make a new key, endorsed by this one, and use it from now on; gives its id. The old private key is gone then."""
         new = Ed25519PrivateKey.generate()
         name = key_id(new.public_key())
-        said = Endorsement(name, self.id, self.sign(b"jackstop key " + name.encode()).hex())
+        said = Endorsement(name, self.id, self.sign(b"jackstop key " + name.encode()))
         _put(self._folder / f"{name}.endorsed", msgspec.json.encode(said), 0o644)
         _publish(self._folder, new.public_key())
         _make(self._folder, new)
@@ -104,12 +106,12 @@ def public_keys(folder: Path) -> Keys:
     return found
 
 
-def genuine(keys: Keys, key: str, signature: bytes, data: bytes) -> bool:
-    """Whether a signature is that of a known key over some bytes."""
-    if key not in keys:
+def genuine(keys: Keys, key: str, signature: str, data: bytes) -> bool:
+    """Whether a signature (hex, small letters) is that of a known key over some bytes."""
+    if key not in keys or not _HEX.fullmatch(signature):
         return False
     try:
-        keys[key].verify(signature, data)
+        keys[key].verify(bytes.fromhex(signature), data)
     except InvalidSignature:
         return False
     return True

@@ -160,7 +160,7 @@ class _Checking:
         faults += [f"@{a.head.size}: not as it was signed there" for a in kept if not _same(a, seen.get(a.head.size), left)]
         if raw is not None and (anchor is None or not anchor.genuine(self.keys)):
             faults.append("the signed head beside it is damaged or of a foreign key")
-        if ended.signed is None and raw is None and not self.busy:
+        if ended.signed is None and raw is None and left.last >= left.first and not self.busy:
             faults.append("not signed: there is no signed head beside it")
         faults += self._index(number, left)
         return self._done(number, left, ended, [Fault(path, f) if f[0] != "@" else Fault(*_split(path, f)) for f in faults])
@@ -225,7 +225,7 @@ class _Checking:
             return []
         try:
             told = msgspec.msgpack.decode(raw, type=Index)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, ValueError):
             return ["its index is damaged"]
         return ["it is packed otherwise than its index says" if told.stored != stored else "its index is another's"]
 

@@ -157,7 +157,7 @@ class Writer:
         left.feeds.drop()
         self._batch, self._data = [], []
         self._size, self._seq, self._received = left.size, left.last, left.received
-        self._chain, self._begun = left.chain.copy(), left.first_received
+        self._chain, self._begun = left.chain.copy(), 0
 
     def _ready(self) -> None:
         """An open segment with nothing behind its last safe frame."""
@@ -205,7 +205,8 @@ class Writer:
         for feed, offset, length, at in self._data:
             left.index.add(feed, offset, length, at)
         left.size, left.last, left.received = self._size, self._seq, self._received
-        left.chain, left.first_received = self._chain.copy(), self._begun
+        left.chain, left.first_received = self._chain.copy(), left.first_received or self._begun
+        self._begun = 0
         self._batch, self._data = [], []
         self._publish()
 
