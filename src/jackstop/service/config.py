@@ -99,7 +99,7 @@ def _gathered(path: Path, root: Path, said: Declared, listed: dict[str, tuple[An
         path=path,
         root=root,
         data=data,
-        url=secret(said.service.database, root) or default_url(data),
+        url=secret(secret(said.service.database, root), root) or default_url(data),
         declared=said,
         fleet=fleet,
         policy=_policy(policy),
