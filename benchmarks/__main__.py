@@ -1,9 +1,9 @@
-"""Run all benchmarks, or those named: decode, evtx, matching, sigma, export, growth, quiet."""
+"""Run all benchmarks, or those named: decode, evtx, matching, sigma, export, growth, quiet, live."""
 
 import importlib
 import sys
 
-NAMES = ("matching", "decode", "evtx", "sigma", "export", "growth", "quiet")
+NAMES = ("matching", "decode", "evtx", "sigma", "export", "growth", "quiet", "live")
 
 
 def main():
