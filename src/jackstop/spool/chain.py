@@ -52,16 +52,28 @@ def leaf(unit: bytes) -> bytes:
     return sha256(b"\x00" + unit).digest()
 
 
-def path(leaves: Sequence[bytes], index: int) -> list[bytes]:
-    """What is needed beside a leaf to come to the root, from below (RFC 9162, section 2.1.3.1)."""
-    level, at, made = list(leaves), index, []
-    while len(level) > 1:
-        if at ^ 1 < len(level):
-            made.append(level[at ^ 1])
-        upper = [sha256(b"\x01" + level[i] + level[i + 1]).digest() for i in range(0, len(level) - 1, 2)]
-        level = upper + level[len(upper) * 2 :]
-        at >>= 1
-    return made
+class Tree:
+    """A finished tree over some leaves, at least one; for paths."""
+
+    def __init__(self, leaves: Sequence[bytes]) -> None:
+        self._levels = [list(leaves)]
+        while len(level := self._levels[-1]) > 1:
+            upper = [sha256(b"\x01" + level[i] + level[i + 1]).digest() for i in range(0, len(level) - 1, 2)]
+            self._levels.append(upper + level[len(upper) * 2 :])
+
+    @property
+    def root(self) -> bytes:
+        """The root."""
+        return self._levels[-1][0]
+
+    def path(self, index: int) -> list[bytes]:
+        """What is needed beside a leaf to come to the root, from below (RFC 9162, section 2.1.3.1)."""
+        made = []
+        for level in self._levels[:-1]:
+            if index ^ 1 < len(level):
+                made.append(level[index ^ 1])
+            index >>= 1
+        return made
 
 
 def proves(leaf: bytes, index: int, count: int, path: Sequence[bytes], root: bytes) -> bool:
