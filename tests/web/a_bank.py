@@ -2,6 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import httpx
 import polars as pl
@@ -186,8 +189,8 @@ class Bank:
 
 def bank(folder, declared: Mapping[str, object] | None = None, limits: Limits | None = None, **more: object) -> Bank:
     """A bank in a folder."""
+    (folder / "web.sqlite").write_bytes(_decided())
     database = Database(f"sqlite:///{folder / 'web.sqlite'}")
-    metadata.create_all(database.engine)
     clock, line, lock = Clock(), Line(), Lock()
     context = Context(
         database=database,
@@ -202,8 +205,19 @@ def bank(folder, declared: Mapping[str, object] | None = None, limits: Limits | 
         limits=limits or Limits(calls=10_000, burst=10_000, strange=10_000, strange_burst=10_000),
     )
     context = replace(context, **more)
-    _decide(database)
     return Bank(context, apps.create(context), clock, line, lock)
+
+
+@cache
+def _decided() -> bytes:
+    """A database with some decisions, made once."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "made.sqlite"
+        database = Database(f"sqlite:///{path}")
+        metadata.create_all(database.engine)
+        _decide(database)
+        database.close()
+        return path.read_bytes()
 
 
 def _decide(database: Database) -> None:

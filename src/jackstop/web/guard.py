@@ -91,6 +91,8 @@ class Guard:
         host = _host(headers.get("host", ""))
         if host not in self._hosts and not (host in _LOOPBACK and scope["peer"] in _LOOPBACK):
             return problem(421, "this service does not go by that host name, expected the one of [api] url")
+        if not scope.get("query_string", b"").isascii():
+            return problem(400, "the query has bytes beyond ASCII, expected them percent-encoded (RFC 3986, 2.1)")
         length = headers.get("content-length", "0")
         if not (length.isascii() and length.isdigit()) or int(length[:18]) > self._body:
             return problem(413, f"expected at most {self._body} bytes")
@@ -188,7 +190,8 @@ def _host(netloc: str) -> str:
     """A host without its port, in small letters."""
     name = netloc.lower().rpartition("@")[2]
     if name.startswith("["):
-        return name[1:].partition("]")[0]
+        inner, end, _ = name[1:].partition("]")
+        return inner if end else ""
     return name.partition(":")[0]
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 
 from fastapi import FastAPI, Request
 from fastapi.routing import APIRoute
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from jackstop.web import errors, gate, routes
 from jackstop.web.roles import METRICS, NEEDS, PUBLIC
@@ -89,9 +89,10 @@ class Gated(APIRoute):
 
 def _tagged(request: Request, response: Response) -> Response:
     """The answer with an entity tag, or 304 where the caller has it already (RFC 9110, 13.1.2)."""
-    if response.status_code != 200 or not isinstance(response, JSONResponse):
+    body = getattr(response, "body", None)
+    if response.status_code != 200 or body is None or response.headers.get("content-type") != "application/json":
         return response
-    tag = f'"{hashlib.sha256(bytes(response.body)).hexdigest()[:32]}"'
+    tag = f'"{hashlib.sha256(bytes(body)).hexdigest()[:32]}"'
     known = {t.strip().removeprefix("W/") for t in request.headers.get("if-none-match", "").split(",")}
     if tag in known or "*" in known:
         return Response(status_code=304, headers={"ETag": tag})
