@@ -155,7 +155,7 @@ def test_a_query_reads_the_historys_folder_and_nothing_else(kept, query):
     kept.folder.mkdir(parents=True)
     pl.DataFrame({"x": [1]}).write_parquet(kept.folder.parent / "outside.parquet")
     with pytest.raises(StoreError):
-        history._asked(kept.folder, query.format(root=str(kept.folder).replace("'", "''")), [])
+        history._asked(kept.folder, query.format(root=str(kept.folder).replace("'", "''")), [], {})
     assert not (kept.folder.parent / "written.csv").exists()
 
 

@@ -19,7 +19,7 @@ from jackstop.store.live import HistoryFile, record_files
 from jackstop.store.results import StoreError
 from jackstop.store.schema import checkpoints, history_files
 
-LARGE = 1_000_000
+LARGE = 500_000
 """Rows of one file at most; a larger one is left alone."""
 
 FAN = 8

@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 
 from jackstop.model.results import TimelineEntry
 from jackstop.model.settings import HOUR
-from jackstop.model.tables import BY_NAME
+from jackstop.model.tables import BY_NAME, TIME
 from jackstop.model.timeline import TOLD, entry, movements, scraps
 from jackstop.model.written import EARLIEST, LATEST
 from jackstop.store import parquet, queries
@@ -209,7 +209,7 @@ class History:
             paths = [str((self.folder / f.path).absolute()) for f in self.files(table, begin, end)]
             if not paths:
                 return _whole(table, pl.DataFrame(schema={"at": pl.Int64}))
-            return _whole(table, _asked(self.folder, query, [paths, *given, min(max(limit, 0), MOST)]))
+            return _whole(table, _asked(self.folder, query, [paths, *given, min(max(limit, 0), MOST)], _schema(table)))
 
     def _spill(self) -> None:
         """Write what is in memory, under names that count for nothing yet."""
@@ -232,9 +232,14 @@ def _plain(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(pl.col(c).cast(pl.String) for c, t in frame.schema.items() if isinstance(t, pl.Enum))
 
 
+def _schema(table: str) -> dict[str, pl.DataType]:
+    """The columns of a table, with words as plain text."""
+    return {n: pl.String() if isinstance(t, pl.Enum) else t for n, t in BY_NAME[table].schema.items()}
+
+
 def _whole(table: str, frame: pl.DataFrame) -> pl.DataFrame:
     """Rows with every column their table has in this version."""
-    schema = {n: pl.String() if isinstance(t, pl.Enum) else t for n, t in BY_NAME[table].schema.items()}
+    schema = _schema(table)
     absent = [pl.lit(None, t).alias(n) for n, t in schema.items() if n not in frame.columns]
     return frame.with_columns(absent).select(*schema, pl.exclude(*schema))
 
@@ -272,8 +277,14 @@ def _clear(folder: Path, database: Database) -> None:
     parquet.remove(folder, left)
 
 
-def _asked(folder: Path, query: str, values: Sequence[object]) -> pl.DataFrame:
-    """What a query over files of one folder gives; it can read nothing else, and change nothing."""
+def _asked(folder: Path, query: str, values: Sequence[object], schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
+    """What a query over files of one folder gives; it can read nothing else, and change nothing.
+
+    Args:
+        schema: of columns whose type is known; that of others is as DuckDB says.
+    """
+    import duckdb  # here, for the loop never asks
+
     allowed = str(folder.absolute()).replace("'", "''")
     settings = (
         f"SET memory_limit = '{MEMORY}'",
@@ -284,12 +295,37 @@ def _asked(folder: Path, query: str, values: Sequence[object]) -> pl.DataFrame:
         "SET enable_external_access = false",
         "SET lock_configuration = true",
     )
-    import duckdb  # here, for the loop never asks
-
     try:
         with duckdb.connect(":memory:", config=_ALONE) as connection:
             for setting in settings:
                 connection.execute(setting)
-            return pl.DataFrame(connection.sql(query, params=list(values)))
+            given = connection.sql(query, params=list(values))
+            kinds = dict(zip(given.columns, map(str, given.types), strict=True))
+            plain = [f'epoch_us("{n}")' if k == _INSTANT else f'"{n}"' for n, k in kinds.items()]
+            rows = given.project(", ".join(plain)).fetchall()
     except duckdb.Error as fault:
         raise StoreError(f"{folder}: {str(fault).splitlines()[0]}, expected a history that can be read") from None
+    columns = zip(*rows, strict=True) if rows else ([] for _ in kinds)
+    return pl.DataFrame([_column(n, k, v, schema) for (n, k), v in zip(kinds.items(), columns, strict=True)])
+
+
+_INSTANT = "TIMESTAMP WITH TIME ZONE"
+_KINDS: Mapping[str, pl.DataType] = {
+    "BIGINT": pl.Int64(),
+    "INTEGER": pl.Int32(),
+    "UBIGINT": pl.UInt64(),
+    "UINTEGER": pl.UInt32(),
+    "DOUBLE": pl.Float64(),
+    "BOOLEAN": pl.Boolean(),
+    "VARCHAR": pl.String(),
+    "BLOB": pl.Binary(),
+    "INTEGER[]": pl.List(pl.Int32),
+    "VARCHAR[]": pl.List(pl.String),
+}
+"""DuckDB's types as columns of rows have them; of others the values say the type."""
+
+
+def _column(name: str, kind: str, values: Sequence[object], schema: Mapping[str, pl.DataType]) -> pl.Series:
+    if kind == _INSTANT:
+        return pl.Series(name, values, pl.Int64).cast(TIME)
+    return pl.Series(name, values, schema.get(name, _KINDS.get(kind)))

@@ -15,7 +15,7 @@ import polars as pl
 
 from jackstop.store.results import StoreError
 
-GROUP = 50_000
+GROUP = 20_000
 """Rows of one row group: what a search by terminal skips or reads."""
 
 _MERGED = "merged-"
