@@ -5,6 +5,7 @@ Nobody keeps a list. A format module offers
 
 - `FILLS`: the tables it has rows for; `CLOCK`: whose clock stamps them (`trace`, `journal`, `pc`: the terminal's; or `host`);
 - `LINES`, False where records are not lines, each with its line feed; may be left out where they are;
+- `SEALED`, True where records hold card data that no mask of text reaches (packed, encrypted); may be left out where not;
 - a docstring: a first line that says what it is, a sample, and its source;
 - `sniff(head, name) -> int`: how surely these first bytes (up to 64 KiB) of a file of this name are this format, 0–100;
 - `reader(reading) -> Reader`: a new reader for one source;
@@ -19,10 +20,11 @@ from functools import cache
 from typing import Protocol, cast
 
 from jackstop.formats._reading import Decoded, Reader, Refusal, Tally
+from jackstop.formats._redacting import redact
 from jackstop.model.fleet import Reading
 from jackstop.model.tables import Tables
 
-__all__ = ["Decoded", "Format", "Reader", "Refusal", "Tally", "by_lines", "find", "guess", "names"]
+__all__ = ["Decoded", "Format", "Reader", "Refusal", "Tally", "by_lines", "find", "guess", "names", "shown"]
 
 
 class Format(Protocol):
@@ -73,3 +75,13 @@ def by_lines(name: str, head: bytes) -> bool:
         LookupError: no such format.
     """
     return bool(getattr(find(name), "LINES", True)) or head.lstrip()[:1] == b"{"
+
+
+def shown(raw: bytes, name: str | None, encoding: str | None = None) -> bytes | None:
+    """Log bytes as they may be given to others: with card data masked; None where they are to be withheld.
+
+    Args:
+        raw: a record. name: its format; None where it is not known. encoding: of its text, where declared.
+    """
+    sealed = name in names() and bool(getattr(find(name), "SEALED", False)) if name else False
+    return None if sealed else redact(raw, encoding)

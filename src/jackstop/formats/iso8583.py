@@ -29,6 +29,7 @@ from jackstop.model.vocabulary import QUALITY
 FILLS = ("host",)
 CLOCK = "host"
 LINES = False
+SEALED = True
 
 
 def sniff(head: bytes, name: str) -> int:

@@ -35,6 +35,7 @@ AMBIGUOUS = QUALITY["time-ambiguous"][0]
 FILLS = ("host", "units", "operator", "cabinet")
 CLOCK = "host"
 LINES = False
+SEALED = True
 BEGINS = rb"[\x00-\x1f].(?:1[12]|2[23]|[56]1|[1345678]\w?)\x1c"
 TERMINALS = 4096
 UNPLACED = 120_000_000
