@@ -12,6 +12,7 @@ demo: $(VENV)/.run
 	$(BIN)/jackstop demo
 
 test: $(STAMP) $(SIEM)/.ready
+	scripts/servers
 	JACKSTOP_SIEM=$(CURDIR)/$(SIEM)/bin/python $(BIN)/python -m pytest
 
 check: $(STAMP)
