@@ -218,9 +218,24 @@ def test_a_commit_that_fails_changes_nothing_and_can_be_repeated(database):
     assert live.committed() == 2
 
 
+def test_readers_of_feeds_with_any_name_are_kept_apart(database):
+    names = ["", "a\x00b", "x" * 9000, "x" * 8999 + "y", "\udc80.log", "\u00e9"]
+    live = Live(database)
+    live.commit(None, checkpoint(1), changed={n: b"%d" % i for i, n in enumerate(names)})
+    live.commit(None, checkpoint(2), changed={names[2]: b"again"})
+    assert live.readers() == {n: b"%d" % i for i, n in enumerate(names)} | {names[2]: b"again"}
+
+
 def test_names_no_database_takes_are_made_takable(database):
     name = "n\x00" + "x" * 500
-    Live(database).commit(step(1, feeds=(account(name, terminal="t" * 300),), alerts=(replace(ALERT, title="t\x00"),)))
+    Live(database).commit(
+        step(
+            1,
+            feeds=(account(name, terminal="t" * 300),),
+            alerts=(replace(ALERT, title="t\x00"),),
+            facts=(Fact("T", "f", 1, '"\x00"'),),
+        )
+    )
     stored = queries.feeds(database)[0]
     assert len(stored.name) == 400 and stored.name.startswith("n\\x00x") and len(stored.terminal) == 200
     assert queries.alerts(database).items[0].title == "t\\x00"

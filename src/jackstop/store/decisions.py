@@ -124,7 +124,8 @@ def put_facts(connection: Connection, given: Sequence[tuple[str, str, int, str]]
     )
     latest = {(t, f): (a, v) for t, f, a, v in given}
     rows = [
-        {"terminal": text(t, 200), "fact": text(f, 40), "at": a, "value": v, "step": step} for (t, f), (a, v) in latest.items()
+        {"terminal": text(t, 200), "fact": text(f, 40), "at": a, "value": v.replace("\x00", "\\u0000"), "step": step}
+        for (t, f), (a, v) in latest.items()
     ]
     for some in _pieces(rows):
         connection.execute(changing, some)

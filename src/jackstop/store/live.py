@@ -15,6 +15,7 @@ from jackstop.model.results import Alert
 from jackstop.model.settings import SECOND
 from jackstop.store import decisions
 from jackstop.store.database import Database, put
+from jackstop.store.decisions import text
 from jackstop.store.results import StoreError
 from jackstop.store.schema import checkpoints, cursors, history_files, keep, readers
 
@@ -165,7 +166,7 @@ class Live:
                     _decide(connection, decided)
                 if checkpoint is not None:
                     _check(connection, checkpoint)
-                put(connection, readers, [{"feed": n, "state": s} for n, s in changed.items()])
+                put(connection, readers, [{"feed": text(n, 400), "state": _named(n, s)} for n, s in changed.items()])
                 record_files(connection, files)
             self._stored, self._moved_at = seen, at
         self._seen, self._watermark = seen, watermark
@@ -189,7 +190,7 @@ class Live:
             StoreError: the database cannot be read.
         """
         with self._database.read() as connection:
-            return {row.feed: bytes(row.state) for row in connection.execute(select(readers))}
+            return dict(_unnamed(bytes(state)) for state in connection.execute(select(readers.c.state)).scalars())
 
     def revise(self, revised: pl.DataFrame, alerts: Sequence[Alert], at: int) -> None:
         """Write verdicts that late records revised (`results.VERDICTS`), and the alerts that changed with them.
@@ -230,6 +231,17 @@ class Live:
             raise StoreError(f"{self._database.shown}: another loop writes here, expected one")
         if watermark is not None:
             put(connection, keep, [{"name": WATERMARK, "value": b"%d" % watermark, "at": at}])
+
+
+def _named(name: str, state: bytes) -> bytes:
+    """A reader's state behind its feed's name, which may be longer than a key can be."""
+    whole = name.encode("utf-8", "surrogatepass")
+    return len(whole).to_bytes(4, "big") + whole + state
+
+
+def _unnamed(stored: bytes) -> tuple[str, bytes]:
+    end = 4 + int.from_bytes(stored[:4], "big")
+    return stored[4:end].decode("utf-8", "surrogatepass"), stored[end:]
 
 
 def record_files(connection: Connection, files: Sequence[HistoryFile]) -> None:
