@@ -101,8 +101,9 @@ async def test_what_was_not_acknowledged_comes_again_after_a_crash_and_what_came
         await publish(broker, [("atm/ATM-1/events", b"%d" % n) for n in range(10)])
     assert not first.taken
     await publish(broker, [("atm/ATM-1/events", b"%d" % n) for n in range(10, 20)])
-    async with running(mqtt, made, again, place()):
-        await until(lambda: len(again.lines()) >= 20)
+    fake = place()
+    async with running(mqtt, made, again, fake):
+        await until(lambda: fake.facts.get("messages") == 20)
     assert again.lines() == [b"%d" % n for n in range(20)]
     third = FakeGate()
     fake = place()
