@@ -18,7 +18,9 @@ def make(root, *paths):
 
 
 def test_files_are_found_with_their_terminal(tmp_path):
-    make(tmp_path, "atm/A1/x.nwlog", "atm/A1/y.txt", "atm/B2/x.nwlog", "atm/.old/x.nwlog", "atm/A1/.x.nwlog", "atm/A1/deep/x.nwlog")
+    make(
+        tmp_path, "atm/A1/x.nwlog", "atm/A1/y.txt", "atm/B2/x.nwlog", "atm/.old/x.nwlog", "atm/A1/.x.nwlog", "atm/A1/deep/x.nwlog"
+    )
     found = list(Pattern("atm/{terminal}/*.nwlog", str(tmp_path)).walk())
     assert [(f.relative, f.terminal) for f in found] == [("A1/x.nwlog", "A1"), ("B2/x.nwlog", "B2")]
     assert all(os.path.isfile(f.path) for f in found)
@@ -56,7 +58,10 @@ def test_folders_are_found_where_folders_are_wanted(tmp_path):
 NAMES = st.text("ab.1[-", min_size=1, max_size=6).filter(lambda n: n not in {".", ".."})
 
 
-@given(names=st.lists(NAMES, max_size=8, unique=True), pattern=st.text("ab.1*?", min_size=1, max_size=6).filter(lambda p: "**" not in p))
+@given(
+    names=st.lists(NAMES, max_size=8, unique=True),
+    pattern=st.text("ab.1*?", min_size=1, max_size=6).filter(lambda p: "**" not in p),
+)
 @settings(max_examples=150, deadline=None)
 def test_what_fits_is_what_a_shell_finds(tmp_path_factory, names, pattern):
     root = tmp_path_factory.mktemp("glob")

@@ -45,6 +45,15 @@ class Pattern:
         names = relative.split("/")
         return len(names) == len(self._parts) and all(map(_match, self._parts, names))
 
+    def terminal(self, relative: str) -> str | None:
+        """The terminal that a path, from the fixed beginning, names."""
+        named = [
+            m.groupdict().get("terminal")
+            for part, name in zip(self._parts, relative.split("/"), strict=False)
+            if (m := _match(part, name))
+        ]
+        return next((n for n in named if n), None)
+
     def _within(self, folder: str, n: int, terminal: str | None) -> Iterator[Found]:
         last = n == len(self._parts) - 1
         try:

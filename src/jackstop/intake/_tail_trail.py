@@ -1,0 +1,295 @@
+"""One log that is followed: its lives in order, each read to its end before the next (blocking; for a thread)."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from jackstop import formats
+from jackstop.intake import _tail_rotation as rotation
+from jackstop.intake._logfile import PIECE, LogFile, Shape, shape, whole_lines
+from jackstop.intake._tail_mark import Mark, Place
+from jackstop.model.service import Feed
+
+HEAD = 64 << 10
+CERTAIN = 30
+_KEPT_BEFORE = 12
+_HOUR, _DAY = 3600.0, 86_400.0
+
+
+class Piece(NamedTuple):
+    """Bytes to be taken: `data` for the gate, `read` as they stand in the file, and the mark that goes with them."""
+
+    data: bytes
+    read: bytes
+    mark: bytes
+
+
+class Rules(NamedTuple):
+    """How logs are followed: seconds until the rest of a line is taken, seconds an old life must be quiet, links or not."""
+
+    rest_after: float
+    linger: float
+    links: bool
+
+
+class Trail:
+    """A log that is followed.
+
+    Args:
+        path: where the log is. relative: its path from the pattern's beginning. feed: makes its feed of a format.
+        form: the format, or None to tell it from the first bytes. mark: where it stood. rules: see `Rules`.
+        claims: device and inode of the file each log is reading. fits: whether a relative path fits the pattern.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        relative: str,
+        feed: Callable[[str], Feed],
+        form: str | None,
+        mark: Mark | None,
+        rules: Rules,
+        claims: dict[tuple[int, int], "Trail"],
+        fits: Callable[[str], bool],
+    ) -> None:
+        self.path, self.relative = path, relative
+        self.feed: Feed | None = feed(form) if form else None
+        self.gone: float | None = None
+        self.changed = 0.0
+        self.waits_for_rest = False
+        self.oldest: str | None = None
+        self._make, self._rules, self._claims, self._fits = feed, rules, claims, fits
+        self._lines: bool | None = None
+        self._file: LogFile | None = None
+        self._before = mark.before if mark else ()
+        self._place = Place(Shape(mark.dev, mark.ino, 0, mark.mtime), mark) if mark else None
+        self._seen: Shape | None = None
+        self._verified: Shape | None = None
+        self._unknown = -1
+        self._key: tuple[int, int] | None = None
+        self._grew = 0.0
+        if self._place:
+            self._claim(self._place)
+
+    @property
+    def open(self) -> bool:
+        """Whether a file is held open."""
+        return self._file is not None
+
+    @property
+    def before(self) -> tuple[str, ...]:
+        """Files read before that are about under names that fit."""
+        return self._before
+
+    def close(self) -> None:
+        """Let the file go; it is found again when there is more."""
+        if self._file is not None:
+            self._file.close()
+            self._file = self._verified = None
+
+    def leave(self) -> None:
+        """Follow it no more."""
+        self.close()
+        if self._key is not None and self._claims.get(self._key) is self:
+            del self._claims[self._key]
+
+    def skip(self) -> None:
+        """Begin at the end of what is there.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        file = LogFile(self.path, links=self._rules.links)
+        try:
+            self._place = Place.at_end(file)
+        finally:
+            file.close()
+        self._claim(self._place)
+
+    def wait(self, now: float, poll: float, quiet: float) -> float:
+        """Seconds until the next look: the longer a log did not grow, the longer."""
+        idle = now - self.changed
+        if idle > _DAY:
+            return 150 * quiet
+        return 15 * quiet if idle > _HOUR else min(max(poll, idle / 4), max(poll, quiet))
+
+    def look(self, now: float) -> Piece | None:
+        """The next bytes; None where there are none now.
+
+        Raises:
+            OSError: a file cannot be read now.
+        """
+        known = shape(self.path, links=self._rules.links)
+        self.gone = None if known is not None else now if self.gone is None else self.gone
+        if known is not None and known == self._seen and not self.waits_for_rest:
+            return None
+        self._seen = None
+        if self._file is None and not self._begin(known, now):
+            return None
+        piece = self._read(now)
+        return piece if piece is not None else self._turn(known, now)
+
+    def taken(self, piece: Piece, now: float) -> None:
+        """A piece was taken: go on behind it."""
+        self.changed = now
+        if self._place is not None:
+            self._place.taken(piece.read)
+
+    def _begin(self, known: Shape | None, now: float) -> bool:
+        """Open the file to be read: the one that was being read, wherever it is now."""
+        self._grew = now
+        if self._place is None:
+            first = self.oldest or (self.path if known is not None else None)
+            return first is not None and self._new_life(first, now)
+        if known is not None:
+            self._file = LogFile(self.path, links=self._rules.links)
+            if self._place.fits(self._file):
+                self._adopt()
+                return True
+            self.close()
+        self._file = rotation.earlier(self.path, self._place, links=self._rules.links)
+        if self._file is not None:
+            self._adopt()
+            return True
+        return self._next_life(known, now)
+
+    def _adopt(self) -> None:
+        if self._file is not None and self._place is not None:
+            self._place.found(self._file.shape())
+            self._claim(self._place)
+
+    def _claim(self, place: Place) -> None:
+        """Say which file is being read."""
+        if self._key is not None and self._claims.get(self._key) is self:
+            del self._claims[self._key]
+        self._key = (place.dev, place.ino)
+        self._claims.setdefault(self._key, self)
+
+    def _new_life(self, path: str, now: float) -> bool:
+        """Read a file from its beginning."""
+        self.close()
+        self._file = LogFile(path, links=self._rules.links)
+        self._place = Place(self._file.shape())
+        self._claim(self._place)
+        self._grew, self._lines, self._unknown = now, None, -1
+        return True
+
+    def _next_life(self, known: Shape | None, now: float) -> bool:
+        """Go on with the life after the one that was read: rotated files not seen before, then the log itself."""
+        if self._place is None:
+            return False
+        taken = self._claims.keys() | {(self._place.dev, self._place.ino)}
+        unseen = rotation.between(self.path, self._place, taken, links=self._rules.links)
+        if unseen:
+            following = unseen[0]
+        elif known is not None and known.size and self._claims.get((known.dev, known.ino), self) is self:
+            following = self.path
+        else:
+            return False
+        self._remember(self._place)
+        return self._new_life(following, now)
+
+    def _remember(self, place: Place) -> None:
+        """Keep in mind a file whose name still fits the pattern, so that it is not taken for a new log."""
+        folder = self.relative.rpartition("/")[0]
+        for name, ino in rotation.inodes(self.path):
+            relative = f"{folder}/{name}" if folder else name
+            if ino == place.ino and relative != self.relative and self._fits(relative):
+                self._before = (*self._before, place.name)[-_KEPT_BEFORE:]
+
+    def _read(self, now: float) -> Piece | None:
+        """The next bytes of the file that is open."""
+        file, place = self._file, self._place
+        if file is None or place is None:
+            return None
+        told = file.shape()
+        if told != self._verified and not place.fits(file):
+            return self._rewritten(now)
+        self._verified = told
+        place.found(told)
+        data = file.read(PIECE, place.offset)
+        if not data or not self._known(file):
+            self.waits_for_rest = False
+            return None
+        whole = whole_lines(data) if self._lines else data
+        if whole:
+            self._grew, self.waits_for_rest = now, False
+            return self._piece(whole, whole)
+        self.waits_for_rest = True
+        return self._piece(data + b"\n", data) if now - self._grew >= self._rules.rest_after else None
+
+    def _rewritten(self, now: float) -> Piece | None:
+        """The file holds something else now: it was copied and cut off, or written anew."""
+        file, place = self._file, self._place
+        if file is None or place is None:
+            return None
+        copy = rotation.earlier(self.path, place, links=self._rules.links)
+        if copy is not None:
+            self.close()
+            self._file = copy
+            self._adopt()
+        else:
+            self._new_life(self.path, now)
+        return self._read(now)
+
+    def _piece(self, data: bytes, read: bytes) -> Piece:
+        place = self._place
+        return Piece(data, read, place.mark(read, self._before, self.relative).encode() if place else b"")
+
+    def _turn(self, known: Shape | None, now: float) -> Piece | None:
+        """At the end of a file: stay, or go on with the next life of the log."""
+        file, place = self._file, self._place
+        if file is None or place is None:
+            return None
+        if file.plain and rotation.same(known, file.shape()):
+            self._seen = known if known is not None and known.size == place.offset else None
+            return None
+        if known is not None and self._replaced(known):
+            return self._read(now)
+        return self._leave_life(file, place, known, now) if now - self._grew >= self._rules.linger else None
+
+    def _leave_life(self, file: LogFile, place: Place, known: Shape | None, now: float) -> Piece | None:
+        """A file that was rotated away is quiet: what is left of it, in it or in a longer copy, then the next."""
+        if (copy := rotation.earlier(self.path, place, links=self._rules.links, longer=True)) is not None:
+            self.close()
+            self._file = copy
+            self._adopt()
+            return self._read(now)
+        if self.waits_for_rest and (rest := file.read(PIECE, place.offset)):
+            self.waits_for_rest = False
+            return self._piece(rest + b"\n", rest)
+        return self._read(now) if self._next_life(known, now) else None
+
+    def _replaced(self, known: Shape) -> bool:
+        """Whether the log is the same under another inode: written anew with more in it, or on a share that changes them."""
+        if self._place is None or self._claims.get((known.dev, known.ino), self) is not self or not self._place.offset:
+            return False
+        file = LogFile(self.path, links=self._rules.links)
+        if not self._place.fits(file):
+            file.close()
+            return False
+        self.close()
+        self._file = file
+        self._adopt()
+        return True
+
+    def _known(self, file: LogFile) -> bool:
+        """Whether the format is known, and with it whether the log is lines."""
+        if self._lines is not None:
+            return True
+        size = file.shape().size
+        if size == self._unknown or self._unknown >= HEAD:
+            return False
+        head = file.read(HEAD, 0)
+        if self.feed is None:
+            sure = next((n for certainty, n in formats.guess(head, self.path.rpartition("/")[2]) if certainty >= CERTAIN), None)
+            if sure is None:
+                self._unknown = size
+                return False
+            self.feed = self._make(sure)
+        self._lines = formats.by_lines(self.feed.format, head) and b"\0" not in head[:1024]
+        return True
+
+    @property
+    def unrecognised(self) -> bool:
+        """Whether no format fits what the log holds."""
+        return self.feed is None and self._unknown > 0
