@@ -39,6 +39,7 @@ def pieces(bundle: Bundle, size: int = 3000) -> list[tuple[int, str, bytes]]:
             latest = max([latest, *(int(f["time"].to_physical().max()) for f in frames)])
             ends = [int((f["record_offset"] + f["record_length"]).max()) for f in frames]
             end = len(data) if begin + size >= len(data) else max([sent, *ends])
+            end += data[end : end + 1] == b"\n"
             if end > sent:
                 found.append((latest, file.name, nth, data[sent:end]))
                 sent = end

@@ -1,5 +1,6 @@
 """The live loop: what it decides is what an investigation decides, however often it is cut off."""
 
+import random
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -166,3 +167,54 @@ def undisturbed(night, tmp_path_factory):
     found = whole(database)
     database.close()
     return found
+
+
+def run(bundle, folder: Path, listed, every: int = 25) -> dict[str, list[tuple[object, ...]]]:
+    """Everything decided of pieces that come in this order; what counts records as they came is left out."""
+    write(bundle, folder / "spool", listed=listed, every=every)
+    database = store(folder / "live.sqlite")
+    loop = begin(folder, bundle, database)
+    while loop.turn():
+        pass
+    found = whole(database)
+    database.close()
+    return {n: rows for n, rows in found.items() if n not in {"feeds", "facts", "changes"}}
+
+
+SEEN = {"verdicts": slice(-1), "alerts": slice(1), "verdict_history": slice(1)}
+"""What is compared of rows that say where records lie: of a feed with repeats in it, they lie further behind."""
+
+
+def lines_only(listed):
+    """The pieces of feeds whose records say which they are, as shippers may repeat them; journals are followed with marks."""
+    return [(t, n, d) for t, n, d in listed if n.endswith((".csv", ".jsonl", ".json", ".log", ".nwlog"))]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_what_is_delivered_twice_is_decided_once(night, tmp_path, seed):
+    _, bundle, *_ = night
+    chance, listed = random.Random(seed), pieces(bundle, 700)
+    twice = [p for piece in listed for p in ([piece] * 2 if chance.random() < 0.3 and piece in lines_only([piece]) else [piece])]
+    assert len(twice) > 1.1 * len(listed)
+    (tmp_path / "once").mkdir()
+    (tmp_path / "twice").mkdir()
+    once, again = run(bundle, tmp_path / "once", listed), run(bundle, tmp_path / "twice", twice)
+    assert once["verdicts"]
+    for name, rows in once.items():
+        seen = SEEN.get(name, slice(None))
+        assert [r[seen] for r in again[name]] == [r[seen] for r in rows], name
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_feeds_may_come_out_of_order_among_each_other(night, tmp_path, seed):
+    _, bundle, *_ = night
+    chance, listed = random.Random(seed), pieces(bundle, 700)
+    late = {f.name: chance.randrange(0, 5 * MINUTE) for f in bundle.files}
+    mixed = sorted(listed, key=lambda p: p[0] + late[p[1]])
+    assert mixed != listed
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "mixed").mkdir()
+    plain, other = run(bundle, tmp_path / "plain", listed), run(bundle, tmp_path / "mixed", mixed, every=7)
+    assert {n: r for n, r in other.items() if n != "verdict_history"} == {
+        n: r for n, r in plain.items() if n != "verdict_history"
+    }
