@@ -56,6 +56,7 @@ def test_rows_come_back_as_they_were_by_terminal_and_time(kept, live):
     assert ids(kept, "B", START + 2) == [2**64 - 1]
     assert ids(kept, None, START, START + 9) == [4, 2**64 - 1]
     assert ids(kept, limit=1) == [4]
+    assert ids(kept, ["B", "none"]) == ids(kept, "B") and ids(kept, ["A", "B"]) == ids(kept) and ids(kept, []) == []
     assert ids(kept, "none") == []
 
 

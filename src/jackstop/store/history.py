@@ -120,8 +120,8 @@ class History:
         with self.database.read() as connection:
             return [HistoryFile(*r) for r in connection.execute(asked)]
 
-    def rows(self, table: str, terminal: str | None, begin: int, end: int, limit: int) -> pl.DataFrame:
-        """Rows of one table with `at` from `begin` to before `end` (µs UTC), the earliest first, of one terminal if named.
+    def rows(self, table: str, terminal: str | Sequence[str] | None, begin: int, end: int, limit: int) -> pl.DataFrame:
+        """Rows of one table with `at` from `begin` to before `end` (µs UTC), the earliest first, of terminals if named.
 
         Words are plain text. A table the history knows nothing of gives no rows of the table's columns.
 
@@ -184,7 +184,7 @@ class History:
     def _ask(
         self,
         table: str,
-        terminal: str | None,
+        terminal: str | Sequence[str] | None,
         begin: int,
         end: int,
         limit: int,
@@ -196,8 +196,8 @@ class History:
         terms, values = ['"at" >= ?', '"at" < ?'], [begin, end]
         given: list[object] = [*values]
         if terminal is not None:
-            terms.append("terminal = ?")
-            given.append(terminal)
+            terms.append("terminal = ?" if isinstance(terminal, str) else "list_contains(?, terminal)")
+            given.append(terminal if isinstance(terminal, str) else list(terminal))
         if chosen is not None:
             terms.append(f"list_contains(?, {chosen[0]})")
             given.append(list(chosen[1]))
