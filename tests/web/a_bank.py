@@ -12,10 +12,12 @@ import pyotp
 from fastapi import FastAPI
 from sqlalchemy import insert
 
+from jackstop.actions import Common
 from jackstop.kpi import HOURS
 from jackstop.model.fleet import Fleet
 from jackstop.model.results import VERDICTS, Alert, Finding, RecordRef, TimelineEntry
 from jackstop.model.service import Declared
+from jackstop.policy.allowed import KINDS
 from jackstop.policy.interlock import Answer, Request
 from jackstop.policy.response import Action, Told
 from jackstop.store import actions, cases, people, tokens
@@ -200,6 +202,7 @@ def bank(folder, declared: Mapping[str, object] | None = None, limits: Limits | 
         keyring=Keyring.open(folder / "keys"),
         accept_visits=line,
         interlock=lock,
+        ways=(Common(way="webhook", name="guard", does=KINDS),),
         health=lambda: {"loop": {"ok": True, "behind": 0}},
         history=Past(),
         limits=limits or Limits(calls=10_000, burst=10_000, strange=10_000, strange_burst=10_000),
