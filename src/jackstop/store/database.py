@@ -5,10 +5,12 @@ Reading sees one moment. Writing is one transaction; on SQLite writers take turn
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy import Connection, Dialect, Engine, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
@@ -91,17 +93,36 @@ def default_url(data: Path) -> str:
 
 
 def put(connection: Connection, table: Table, rows: Sequence[Mapping[str, object]], keep: Sequence[str] = ()) -> None:
-    """Insert rows; a row whose primary key is there replaces it, but for the columns in `keep`."""
-    made = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    keys = [c.name for c in table.primary_key]
+    """Insert rows, all with the same columns; a row whose primary key is there replaces it, but for the columns in `keep`."""
+    if not rows:
+        return
+    columns = tuple(rows[0])
+    statement, places = _upsert(connection.dialect.name, table, columns, tuple(keep))
     for begin in range(0, len(rows), _PIECE):
-        piece = list(rows[begin : begin + _PIECE])
-        statement = made(table)
-        taken = {c: statement.excluded[c] for c in piece[0] if c not in keys and c not in keep}
-        if taken:
-            connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=taken), piece)
+        piece = rows[begin : begin + _PIECE]
+        if places:
+            connection.exec_driver_sql(statement, [tuple(row[c] for c in places) for row in piece])
         else:
-            connection.execute(statement.on_conflict_do_nothing(index_elements=keys), piece)
+            connection.exec_driver_sql(statement, [dict(row) for row in piece])
+
+
+@cache
+def _upsert(dialect: str, table: Table, columns: tuple[str, ...], keep: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """The statement of `put` as the driver takes it, and the columns of its places; none where they have names.
+
+    Made once: SQLAlchemy would prepare the values of each row again, which takes longer than to write it.
+    """
+    made = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    spoken: Dialect = sqlite.dialect() if dialect == "sqlite" else psycopg.dialect()  # type: ignore[no-untyped-call]
+    keys = [c.name for c in table.primary_key]
+    statement = made(table)
+    taken = {c: statement.excluded[c] for c in columns if c not in keys and c not in keep}
+    if taken:
+        whole = statement.on_conflict_do_update(index_elements=keys, set_=taken)
+    else:
+        whole = statement.on_conflict_do_nothing(index_elements=keys)
+    compiled = whole.compile(dialect=spoken, column_keys=list(columns))
+    return str(compiled), tuple(compiled.positiontup or ())
 
 
 def _prepare(connection: object, _: object) -> None:
