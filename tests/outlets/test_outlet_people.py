@@ -140,6 +140,11 @@ def test_hostile_words_break_no_line_of_a_letter(text, lang):
     assert set(_letter.values(told, lang, "")) | {"text"} == _letter.known()
 
 
+def test_without_an_address_there_is_nobody_to_tell():
+    with pytest.raises(ValueError, match="no address, expected one or more"):
+        apprise.Config(kind="apprise", name="on-call", urls=())
+
+
 # --- tickets ---------------------------------------------------------------------------------------------------------
 
 

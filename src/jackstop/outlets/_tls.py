@@ -42,6 +42,11 @@ def context(tls: Tls, root: Path) -> ssl.SSLContext:
     return made
 
 
+def nobody() -> ssl.SSLContext:
+    """The settings of a client that believes nobody: for places where TLS is not spoken."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
 def words(fault: BaseException) -> str:
     """A fault of a connection in a few words, without addresses of memory or values that were sent."""
     match fault:

@@ -12,7 +12,7 @@ import httpx
 from pydantic import Field
 
 from jackstop.outlets import Common, Later, Never, Place, Secret
-from jackstop.outlets._tls import Tls, context, words
+from jackstop.outlets._tls import Tls, context, nobody, words
 
 LARGEST = 4 << 20
 """Most bytes of an answer that are read."""
@@ -90,7 +90,7 @@ class Client:
         self._clock = place.clock
         self._tls_name = config.tls.name
         self._client = httpx.AsyncClient(
-            verify=context(config.tls, place.root),
+            verify=context(config.tls, place.root) if self.base.scheme == "https" else nobody(),
             proxy=place.secret(config.proxy) if config.proxy else None,
             timeout=httpx.Timeout(config.timeout, connect=min(10.0, config.timeout)),
             trust_env=False,

@@ -18,10 +18,10 @@ import logging
 from collections.abc import Sequence
 from contextvars import ContextVar
 from functools import partial
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import apprise as library
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from jackstop.outlets import Common, Later, Message, Place, Secret, _letter
 
@@ -47,13 +47,19 @@ _KINDS = {
 }
 
 
+def _some(urls: tuple[str, ...]) -> tuple[str, ...]:
+    if not urls:
+        raise ValueError("no address, expected one or more")
+    return urls
+
+
 class Config(Common):
     """Keys of an `apprise` sink. `urls`: where the addresses are; only paging alerts are told by default."""
 
     TELLS: ClassVar[Literal["revisions", "escalations"]] = "escalations"
 
     at_least: Literal["info", "low", "medium", "high", "critical"] = "high"
-    urls: tuple[Secret, ...] = Field(min_length=1)
+    urls: Annotated[tuple[Secret, ...], AfterValidator(_some)]
     batch: int = Field(default=1, ge=1, le=1)
     timeout: float = Field(default=30.0, gt=0, le=300)
 
