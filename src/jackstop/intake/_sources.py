@@ -31,7 +31,7 @@ class Sources:
     def name(self, found: Found) -> str:
         """The name of a file's feed; the same whenever the file is found again."""
         terminal, path = self._terminal(found), found.relative
-        parts = path.split("/")
+        parts = [part for part in path.split("/") if part not in {"", "."}]
         if terminal is not None and found.terminal == terminal.id and terminal.id in parts:
             parts.remove(terminal.id)
         name = "/".join([self._config.name, *([terminal.id] if terminal else []), *parts])
