@@ -5,14 +5,17 @@ import logging
 import random
 import re
 import tomllib
+from pathlib import Path
 
 import pytest
 from fake_outlet import Counted, alert, announce
 from fake_web import Asked, Reply, served
+from some_messages import message
 
 from jackstop import outlets
 from jackstop.model import declared
-from jackstop.outlets import Common
+from jackstop.outlets import Common, _letter
+from jackstop.outlets._azure import row
 from jackstop.runners.courier import Courier
 from jackstop.runners.delivery import Pace
 from jackstop.store import letters
@@ -116,3 +119,15 @@ async def test_a_server_that_says_our_secret_back_does_not_get_it_shown(name, st
     assert server.asked and told
     for text in shown:
         assert "s3cret" not in text and "0123456789abcdef" not in text and "t0ken-in-the-path" not in text
+
+
+def test_the_sinks_in_the_docs_are_ones_and_every_kind_is_among_them():
+    page = (Path(__file__).parents[2] / "docs" / "outputs.md").read_text("utf-8")
+    blocks = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    sinks = [sink for block in blocks for sink in tomllib.loads(block).get("sink", [])]
+    read = [outlets.find(s["kind"]).Config.model_validate(s) for s in sinks]
+    assert {c.kind for c in read} == set(KINDS)
+    assert len({c.name for c in read}) == len(read)
+    assert set(re.findall(r"`([a-z_]+)`", page.split("**Tickets.**")[1].split("A table with")[0])) - {"fields"} == _letter.known()
+    columns = page.split("**Sentinel**")[1].split("**Elastic**")[0]
+    assert set(re.findall(r"`([A-Z][A-Za-z]+)`", columns)) == set(json.loads(row(message(1), "en", "", 10**6, 0)))
