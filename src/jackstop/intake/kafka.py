@@ -58,6 +58,7 @@ class Config(Lined):
         settings: others of librdkafka; a value may be `env:NAME` or `file:PATH`. insecure: without TLS off loopback.
     """
 
+    kind: Literal["kafka"]
     brokers: str = Field(min_length=1)
     topics: tuple[str, ...] = Field(min_length=1)
     group: str | None = None

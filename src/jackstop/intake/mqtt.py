@@ -58,6 +58,7 @@ class Config(Lined):
         version: of MQTT. insecure: without TLS off loopback.
     """
 
+    kind: Literal["mqtt"]
     broker: Address
     topics: tuple[str, ...] = Field(min_length=1)
     client: str | None = Field(default=None, max_length=200)

@@ -24,6 +24,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 import orjson
@@ -56,6 +57,7 @@ class Config(Lined):
         ca: whose certificates are believed (PEM). cert, key: to show. insecure: `ws` off loopback.
     """
 
+    kind: Literal["xfs4iot-ws"]
     format: str = "xfs4iot"
     url: str | None = None
     urls: dict[str, tuple[str, ...]] = Field(default_factory=dict)
