@@ -262,6 +262,18 @@ async def test_each_datagram_is_one_message(tmp_path):
     assert at.gate.refused[0].reason == "longer than 480 bytes"
 
 
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+async def test_without_a_host_it_listens_at_every_address(tmp_path, transport):
+    async with listening(tmp_path, transport=transport, listen=":0") as at:
+        for n, host in enumerate(("127.0.0.1", "127.0.0.2"), 1):
+            with socket.socket(socket.AF_INET, socket.SOCK_STREAM if transport == "tcp" else socket.SOCK_DGRAM) as sender:
+                port = int(str(at.place.facts["listening"]).split(",")[0].rsplit(":", 1)[1])
+                sender.connect((host, port))
+                sender.send(b"<1>a\n")
+            await until(lambda: len(at.gate.lines()) == n)  # noqa: B023
+    assert {t.peer for t in at.gate.taken} == {"127.0.0.1"}
+
+
 async def test_datagrams_that_cannot_be_taken_are_counted_and_shown_once_a_second(tmp_path):
     gate = FakeGate()
     gate.opened.clear()

@@ -47,7 +47,7 @@ class Datagrams(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         """Keep a datagram, or count it as dropped."""
-        peer = addr[0]
+        peer = addr[0].removeprefix("::ffff:")
         if not self._bounds.allows(peer):
             self._turned_away += 1
             self._tell("turned_away", self._turned_away)
@@ -76,7 +76,9 @@ class Datagrams(asyncio.DatagramProtocol):
             OSError: the address cannot be listened on. Others: what `take` or `dropped` raised.
         """
         self._take, self._fault = take, asyncio.get_running_loop().create_future()
-        transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(lambda: self, local_addr=split(address))
+        host, port = split(address)
+        where = {"local_addr": (host, port)} if host else {"sock": _everywhere(port)}
+        transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(lambda: self, **where)
         self._transport = transport
         opened = cast(socket.socket, transport.get_extra_info("socket"))
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _KERNEL)
@@ -128,3 +130,20 @@ class Datagrams(asyncio.DatagramProtocol):
             self._tell("dropped", self._total)
             await dropped(count, size)
             await asyncio.sleep(1)
+
+
+def _everywhere(port: int) -> socket.socket:
+    """A socket at a port of every address of this machine, of IPv4 too; of IPv4 alone where there is no IPv6.
+
+    Raises:
+        OSError: the port cannot be had.
+    """
+    made = socket.socket(socket.AF_INET6 if socket.has_dualstack_ipv6() else socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        if made.family is socket.AF_INET6:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        made.bind(("", port))
+    except OSError:
+        made.close()
+        raise
+    return made
