@@ -8,7 +8,7 @@ from confluent_kafka.admin import AdminClient
 from some_messages import HUGE, message, until
 
 from jackstop import outlets
-from jackstop.outlets import Later, Message
+from jackstop.outlets import Later, Message, Never
 from jackstop.outlets.kafka import Config, settings
 
 
@@ -78,6 +78,19 @@ async def test_brokers_that_are_not_there_are_a_fault_and_the_outlet_lives_on(ar
     await outlet.close()
     (got,) = await consumed(cluster, "atm-alerts", 1)
     assert json.loads(got.value())["metadata"]["uid"] == "alert-0001:1"
+
+
+async def test_a_message_no_broker_takes_is_refused_by_its_place_and_the_others_are_taken(around, cluster):
+    outlet = await outlets.open(config(cluster, topic="refused"), around.place)
+    outlet._settings["message.max.bytes"] = 5_000
+    batch = [message(0), message(1, terminals=("ATM-0001" + "x" * 4_500,)), message(2)]
+    with pytest.raises(Never) as caught:
+        await outlet.send(batch)
+    assert (caught.value.index, caught.value.taken) == (1, 1)
+    await outlet.send([batch[0], batch[2]])
+    await outlet.close()
+    got = await consumed(cluster, "refused", 4)
+    assert {dict(m.headers())["idempotency-key"] for m in got} == {b"alert-0000:1", b"alert-0002:1"}
 
 
 def test_the_producer_is_idempotent_and_verified_by_default(around):

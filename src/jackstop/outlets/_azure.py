@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode
 
 from jackstop import sinks
 from jackstop.model import written
+from jackstop.model.results import Alert
 from jackstop.outlets import Later, Message, Never, Place
 from jackstop.outlets._web import Client, Web
 
@@ -62,16 +63,7 @@ def row(message: Message, lang: str, link: str, longest: int, index: int) -> str
         Never: it is longer than `longest` bytes even with nothing in its lists; `index` is its place in the batch.
     """
     alert, led = message.alert, sinks.lead(message.alert, lang)
-    findings = [
-        {"id": f.id, "detection": f.detection, "terminal": f.terminal, "severity": f.severity, "time": written.stamp(f.time),
-         "amount": f.amount, "detail": dict(f.detail)}
-        for f in alert.findings
-    ]  # fmt: skip
-    records = [{"path": r.path, "offset": r.offset, "length": r.length, "sha256": r.sha256} for r in alert.records]
-    lists: dict[str, list[object]] = {
-        "Terminals": [*alert.terminals], "Detections": [*alert.detections], "Techniques": [*alert.attack],
-        "Visits": [*alert.visits], "Verdicts": [*alert.verdicts], "Findings": [*findings], "Records": [*records],
-    }  # fmt: skip
+    lists = _lists(alert)
     kept = {name: cut(values) for name, values in lists.items()}
     made: dict[str, object] = {
         "TimeGenerated": written.stamp(alert.updated_at if message.updated else alert.raised_at),
@@ -96,6 +88,20 @@ def row(message: Message, lang: str, link: str, longest: int, index: int) -> str
     if len(text.encode()) > longest:
         raise Never(f"a row of {len(text.encode())} bytes, expected at most {longest}", index)
     return text
+
+
+def _lists(alert: Alert) -> dict[str, list[object]]:
+    """The columns that hold lists, whole."""
+    findings = [
+        {"id": f.id, "detection": f.detection, "terminal": f.terminal, "severity": f.severity, "time": written.stamp(f.time),
+         "amount": f.amount, "detail": dict(f.detail)}
+        for f in alert.findings
+    ]  # fmt: skip
+    records = [{"path": r.path, "offset": r.offset, "length": r.length, "sha256": r.sha256} for r in alert.records]
+    return {
+        "Terminals": [*alert.terminals], "Detections": [*alert.detections], "Techniques": [*alert.attack],
+        "Visits": [*alert.visits], "Verdicts": [*alert.verdicts], "Findings": [*findings], "Records": [*records],
+    }  # fmt: skip
 
 
 def cut(values: list[object]) -> list[object]:

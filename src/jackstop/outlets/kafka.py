@@ -93,9 +93,18 @@ class Kafka:
 
             key = next(iter(message.alert.terminals), message.alert.id)
             headers: dict[str, str | bytes | None] = {"idempotency-key": message.key, "status": message.status}
-            self._producer.produce(
-                self._config.topic, line.encode(), key.encode("utf-8", "backslashreplace"), on_delivery=settled, headers=headers
-            )
+            try:
+                self._producer.produce(
+                    self._config.topic,
+                    line.encode(),
+                    key.encode("utf-8", "backslashreplace"),
+                    on_delivery=settled,
+                    headers=headers,
+                )
+            except KafkaException as fault:
+                if fault.args[0].code() not in _REFUSED:
+                    raise
+                outcomes[index] = fault.args[0]
         slices = int((self._config.timeout + 1) / _SLICE) + 1
         for _ in range(slices):
             if not await self._threads.run(partial(self._producer.flush, _SLICE)):

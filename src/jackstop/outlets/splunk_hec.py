@@ -43,7 +43,7 @@ class Config(Web):
     sourcetype: str = "jackstop:alert"
     shape: Literal["ocsf", "ecs", "cef", "leef"] = "ocsf"
     ack: bool = False
-    ack_timeout: float = Field(default=120.0, gt=0, le=3600)
+    ack_timeout: float = Field(default=120.0, gt=0, le=600)
     longest: int = Field(default=800_000, ge=2_000)
 
 

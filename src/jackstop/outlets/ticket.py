@@ -48,6 +48,7 @@ class Config(Web):
     """
 
     at_least: Literal["info", "low", "medium", "high", "critical"] = "high"
+    batch: int = Field(default=20, ge=1, le=25)
     fields: Fields
     id: str = Field(pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$", max_length=200)
     update: str = Field(default="/{ref}", pattern=r"^/[A-Za-z0-9/{}._~?=&-]*$")

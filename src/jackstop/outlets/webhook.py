@@ -28,6 +28,7 @@ class Config(Web):
     """Keys of a `webhook` sink. `signing`: where the secret is, which a webhook always has; `longest`: bytes of a body."""
 
     signing: Secret
+    batch: int = Field(default=20, ge=1, le=25)
     longest: int = Field(default=1_000_000, ge=2_000)
 
 
