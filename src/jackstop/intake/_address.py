@@ -42,10 +42,13 @@ def guarded(host: str, tls: Tls | None, *, insecure: bool) -> None:
 def bound(host: str, port: int) -> socket.socket:
     """A TCP socket bound to an address; no host is every address of this machine.
 
+    It says that it is TCP, for asyncio switches Nagle's delay off only where that is said.
+
     Raises:
         OSError: the address cannot be had.
     """
-    made = socket.socket(socket.AF_INET6 if ":" in host or not host else socket.AF_INET, socket.SOCK_STREAM)
+    family = socket.AF_INET6 if ":" in host or not host else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if not host:
             made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)

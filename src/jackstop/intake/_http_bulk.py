@@ -10,6 +10,7 @@ becomes a line as it came. Where none is taken the whole request is answered wit
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -30,7 +31,7 @@ MOST = 100_000
 
 _PRODUCT = (b"x-elastic-product", b"Elasticsearch")
 _HEADERS: Headers = (JSON, _PRODUCT)
-_TAKEN, _BUSY, _BAD = 201, 429, 400
+_BUSY, _BAD = 429, 400
 
 
 class _Place(msgspec.Struct):
@@ -145,7 +146,7 @@ def sort(request: Request, config: Documents, feeds: Feeds) -> Bulk:
     Raises:
         Refusal: an action line is none, a document is missing, or there are too many.
     """
-    found = Bulk()
+    found, named = Bulk(), request.terminal
     for item, document in _pairs(request.body):
         found.items.append(item)
         if len(found.items) > MOST:
@@ -155,7 +156,7 @@ def sort(request: Request, config: Documents, feeds: Feeds) -> Bulk:
             continue
         try:
             line, host = spoken(document, config)
-            feed = feeds.of(request.terminal or host)
+            feed = feeds.of(named or host)
         except Unknown as fault:
             found.refuse(item, document, str(fault))
             continue
@@ -233,23 +234,31 @@ def _answer(items: list[Item], shares: list[Share], *, brief: bool) -> Reply:
     told, errors = [], False
     for n, item in enumerate(items):
         taken = item.share >= 0 and item.piece < shares[item.share].taken
-        if taken and brief:
-            told.append(f'{{"{item.verb}":{{"status":201}}}}')
+        if taken:
+            told.append(f'{{"{item.verb}":{{"status":201}}}}' if brief else _created(item, n))
             continue
-        errors |= not taken
-        told.append(_item(item, n, _TAKEN if taken else _BAD if item.bad else _BUSY))
+        errors = True
+        told.append(_item(item, n, _BAD if item.bad else _BUSY))
     said = f'{{"took":1,"errors":{"true" if errors else "false"},"items":[{",".join(told)}]}}'
     return Reply(200, said.encode("utf-8", "replace"), _HEADERS)
 
 
+def _created(item: Item, number: int) -> str:
+    name = f'"{number}"' if item.id is None else _quoted(item.id)
+    place = f'"_index":{_quoted(item.index or "jackstop")},"_id":{name}'
+    return f'{{"{item.verb}":{{{place},"_version":1,"result":"created","_seq_no":{number},"_primary_term":1,"status":201}}}}'
+
+
+@lru_cache(256)
+def _quoted(text: str) -> str:
+    return orjson.dumps(text).decode()
+
+
 def _item(item: Item, number: int, status: int) -> str:
+    kind = "mapper_parsing_exception" if status == _BAD else "es_rejected_execution_exception"
+    error = {"type": kind, "reason": item.bad or "not taken now, expected to be tried again"}
     place = {"_index": item.index or "jackstop", "_id": item.id or str(number)}
-    if status == _TAKEN:
-        made: dict[str, Any] = {"_version": 1, "result": "created", "_seq_no": number, "_primary_term": 1}
-    else:
-        kind = "mapper_parsing_exception" if status == _BAD else "es_rejected_execution_exception"
-        made = {"error": {"type": kind, "reason": item.bad or "not taken now, expected to be tried again"}}
-    return orjson.dumps({item.verb: {**place, **made, "status": status}}).decode()
+    return orjson.dumps({item.verb: {**place, "error": error, "status": status}}).decode()
 
 
 def greeting(path: str, version: str) -> Reply | None:

@@ -135,7 +135,7 @@ async def _sorted(sort: Sort, request: Request, config: Documents, feeds: Feeds,
 def _raw(request: Request, config: Documents, feeds: Feeds) -> list[tuple[Feed, bytes]]:
     """`raw`: the body is lines."""
     host = request.query.get("host") if config.per_terminal else None
-    return [(_feed(feeds, request, host, 0), whole(config, request.body))]
+    return [(_feed(feeds, request.terminal or host, 0), whole(config, request.body))]
 
 
 def _events(request: Request, config: Documents, feeds: Feeds) -> list[tuple[Feed, bytes]]:
@@ -144,17 +144,18 @@ def _events(request: Request, config: Documents, feeds: Feeds) -> list[tuple[Fee
     events = split(request.body)
     if len(events) > MOST:
         raise Refused(FORMAT, MOST)
+    named = request.terminal
     for number, event in enumerate(events):
         host = event.host if config.per_terminal else None
-        feed = _feed(feeds, request, host, number)
+        feed = _feed(feeds, named or host, number)
         found.setdefault(feed.name, (feed, []))[1].append(_line(event.event, number))
     return [(feed, b"".join(lines)) for feed, lines in found.values()]
 
 
-def _feed(feeds: Feeds, request: Request, host: str | None, number: int) -> Feed:
+def _feed(feeds: Feeds, terminal: str | None, number: int) -> Feed:
     """HEC has no word for an unknown machine; `Incorrect index` is the nearest it has for data that belongs nowhere."""
     try:
-        return feeds.of(request.terminal or host)
+        return feeds.of(terminal)
     except Unknown:
         raise Refused(INDEX, number) from None
 

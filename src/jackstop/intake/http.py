@@ -22,9 +22,11 @@ request of each feed over restarts; the others may repeat what they had no reply
 
 import asyncio
 import contextlib
+import socket
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Literal
 
 import uvicorn
 from pydantic import Field
@@ -53,6 +55,7 @@ class Config(Bodies):
         connections: open at once at most.
     """
 
+    kind: Literal["http"]
     listen: Address = "127.0.0.1:8441"
     tls: Tls | None = None
     insecure: bool = False
@@ -76,7 +79,7 @@ async def run(config: Config, gate: Gate, place: Place) -> None:
         await gate.register(app.feeds.own)
     listener = _address.bound(host, port)
     server = _Server(_served(app, config, context))
-    place.tell("listening", _listen.shown(listener.getsockname()[:2]))
+    server.begun = lambda: place.tell("listening", _listen.shown(listener.getsockname()[:2]))
     serving = asyncio.ensure_future(server.serve(sockets=[listener]))
     try:
         while not serving.done():
@@ -106,7 +109,14 @@ def _served(app: App, config: Config, context: ssl.SSLContext | None) -> uvicorn
 
 
 class _Server(uvicorn.Server):
-    """A server beside others: signals are the service's."""
+    """A server beside others: signals are the service's. `begun` is called once it listens."""
+
+    begun: Callable[[], None]
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
+        await super().startup(sockets)
+        self.begun()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
