@@ -113,14 +113,14 @@ def add_hours(connection: Connection, given: pl.DataFrame) -> None:
 
 
 def put_facts(connection: Connection, given: Sequence[tuple[str, str, int, str]], step: int) -> None:
-    """Facts (terminal, fact, at, value); those that changed carry the step."""
+    """Facts (terminal, fact, at, value); those that changed carry the step. An earlier one that comes late changes nothing."""
     made = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     statement = made(facts)
     new = statement.excluded
     changing = statement.on_conflict_do_update(
         index_elements=["terminal", "fact"],
         set_={"at": new.at, "value": new.value, "step": new.step},
-        where=(facts.c.at != new.at) | (facts.c.value != new.value),
+        where=(new.at > facts.c.at) | ((new.at == facts.c.at) & (facts.c.value != new.value)),
     )
     latest = {(t, f): (a, v) for t, f, a, v in given}
     rows = [
