@@ -95,6 +95,9 @@ class _Against(NamedTuple):
 
 
 UNKNOWN = _Against("unknown")
+_IN_DOUBT = ("unknown", "stale")
+"""Codes that come after those that say something of the machine."""
+
 _Rule = Callable[[Station, Situation, Request, int], _Against | None]
 
 
@@ -134,7 +137,7 @@ def stranger(terminal: str, on_unknown: Word, digest: str, request: Request, now
 def _answer(
     terminal: str, reasons: list[Reason], unknown: list[str], digest: str, now: int, request: str, *, enforce: bool
 ) -> Answer:
-    reasons.sort(key=lambda r: -GRAVITY.index(r.answer))
+    reasons.sort(key=lambda r: (-GRAVITY.index(r.answer), r.code in _IN_DOUBT))
     would: Word = reasons[0].answer if reasons else "allow"
     ends = [r.until for r in reasons if r.answer == would]
     until = None if None in ends else max((e for e in ends if e is not None), default=None)

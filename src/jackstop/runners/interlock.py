@@ -1,13 +1,12 @@
 """The interlock while the service runs: what it must know stands in memory, so that an answer takes microseconds.
 
-`refresh` reads what is new from the store, off the hot path; `ask` and `check` only look. What is known ages when the loop stops
+`refresh` reads what is new from the store, off the hot path; `answer` only looks. What is known ages when the loop stops
 or the store cannot be read: then the policy's `on_unknown` counts, and what is known to speak against a machine still does.
 """
 
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from typing import Any
 
 import msgspec
@@ -113,23 +112,6 @@ class Interlock:
         except msgspec.MsgspecError as fault:
             raise ValueError(f"question: {fault}, expected id, amount, currency, channel") from None
         return self.answer(terminal, question.request())
-
-    def check(self, terminal: str, amount: int | None, currency: str | None, reference: str, peer: str) -> Mapping[str, object]:
-        """The answer ready to be sent: `decision`, `reason` (code of the gravest, empty for none), `would`, `reasons`, `until`,
-        `unknown`, `policy`, `at` (times µs UTC).
-
-        Args:
-            amount: minor units, None where not told. currency: ISO 4217. reference: the asker's own id. peer: who asks.
-
-        Raises:
-            LookupError: no such terminal. ValueError: the question cannot be understood.
-        """
-        if terminal not in self._stations:
-            raise LookupError(f"terminal {terminal!r:.80} is not in this fleet, expected one that is")
-        request = Question(reference, amount, currency).request()
-        answer = self.answer(terminal, request, peer)
-        told = asdict(answer)
-        return {"decision": told.pop("answer"), "reason": answer.reasons[0].code if answer.reasons else "", **told}
 
     def answer(self, terminal: str, request: Request, peer: str = "") -> Answer:
         """The answer to a request; logged."""
