@@ -80,7 +80,8 @@ class SpoolInfo(Strict):
     """`[spool]`: the evidence. `segment`: bytes after which a segment is closed, signed and compressed. `keep`: days.
 
     `quota`: bytes a second one feed may bring on average, `burst` at once; `pending`: bytes in memory before senders wait.
-    `free`: bytes of disk below which nothing more is taken. `timestamp`: URL of an RFC 3161 server, for exports.
+    `free`: bytes of disk below which nothing more is taken. `timestamp`: URL of an RFC 3161 server, for exports;
+    `timestamp_ca`: PEM file with the certificates its time stamps are traced to.
     """
 
     segment: int = Field(default=64 << 20, ge=1 << 16)
@@ -90,6 +91,7 @@ class SpoolInfo(Strict):
     pending: int = Field(default=64 << 20, ge=1 << 20)
     free: int = Field(default=512 << 20, ge=0)
     timestamp: str | None = None
+    timestamp_ca: str | None = None
 
 
 class HistoryInfo(Strict):

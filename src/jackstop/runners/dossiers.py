@@ -6,7 +6,7 @@ import polars as pl
 
 from jackstop import detections, formats
 from jackstop.ledger.audit import OTHER, Audit
-from jackstop.model.results import SEVERITIES, Alert, CashPoint, Dossier, Glance, SourceCoverage, WindowsChannel
+from jackstop.model.results import SEVERITIES, Alert, CashPoint, Dossier, Glance, SourceCoverage, TimelineEntry, WindowsChannel
 from jackstop.model.settings import HOUR
 from jackstop.pipeline import Run
 from jackstop.rules.channels import CHANNELS
@@ -28,9 +28,14 @@ def dossiers(alerts: Iterable[Alert], book: Scrapbook, results: Results) -> tupl
 def _dossier(alert: Alert, book: Scrapbook, results: Results) -> Dossier:
     frames = [results.movements(t, alert.first_event - BEFORE, alert.updated_at + AFTER) for t in alert.terminals]
     moved = pl.concat(frames).sort("time", "id")
+    return dossier(alert, book.timeline(alert, moved), moved)
+
+
+def dossier(alert: Alert, timeline: tuple[TimelineEntry, ...], moved: pl.DataFrame) -> Dossier:
+    """A dossier from an alert, its timeline, and the movements around it (a frame of `results.VERDICTS`, in time order)."""
     shown = moved.head(_SHOWN).drop("records").with_columns(pl.col("time", "decided_at").to_physical())
     movements = tuple(shown.with_columns(pl.col("kind", "verdict").cast(pl.String)).iter_rows(named=True))
-    return Dossier(alert, book.timeline(alert, moved), _curve(alert, moved), movements)
+    return Dossier(alert, timeline, _curve(alert, moved), movements)
 
 
 def _curve(alert: Alert, moved: pl.DataFrame) -> tuple[CashPoint, ...]:
@@ -80,7 +85,7 @@ def glances(
                 by_verdict=dict(counted.iter_rows()),
                 unexplained=sum(a.unexplained for a in mine),
                 severity=max((a.severity for a in mine), key=SEVERITIES.index, default=""),
-                blind_spots=_blind_spots({c.format for c in (*own, *shared)}),
+                blind_spots=blind_spots({c.format for c in (*own, *shared)}),
                 sources=own,
                 windows=tuple(WindowsChannel(_PROPER.get(c.channel, c.channel), *c[1:]) for c in heard.channels) if heard else (),
                 unheard=heard.blind if heard else (),
@@ -90,7 +95,7 @@ def glances(
     return tuple(made), shared
 
 
-def _blind_spots(present: set[str]) -> tuple[str, ...]:
+def blind_spots(present: set[str]) -> tuple[str, ...]:
     """Detections that could not have seen anything for want of a source, as `detection:table`."""
     filled = {table for name in present if name in formats.names() for table in formats.find(name).FILLS}
     return tuple(

@@ -126,6 +126,19 @@ class Finder:
         return self._indexes[number]
 
 
+def declarations(folder: Path) -> dict[str, bytes]:
+    """The last declaration (JSON of `model.service.Feed`) of each feed, as far as the newest segment tells."""
+    there = numbers(folder)
+    if not there:
+        return {}
+    with Segment(folder, there[-1]) as segment:
+        header = read_header(segment.read, segment.path)[0]
+        known = {name: state.declared for name, state in header.feeds.items() if state.declared}
+        for found in pieces(segment.read, there[-1], header.size, {}, _PIECE):
+            known |= {f.feed: f.data for f in found.frames if f.kind is Kind.FEED}
+    return known
+
+
 def _limit(kept: "dict[int, Index] | dict[int, dict[str, int]]", most: int) -> None:
     while len(kept) >= most:
         del kept[next(iter(kept))]

@@ -71,6 +71,10 @@ class Signer:
         """All public keys of this folder, earlier ones too."""
         return public_keys(self._folder)
 
+    def files(self) -> list[Path]:
+        """The files with public keys and endorsements, by name."""
+        return sorted([*self._folder.glob("*.pub"), *self._folder.glob("*.endorsed")])
+
     def rotate(self) -> str:
         """Make a new key, endorsed by this one, and use it from now on; gives its id. The old private key is gone then."""
         new = Ed25519PrivateKey.generate()
