@@ -2,7 +2,8 @@
 
 A sink follows the changes of alerts in their order. A change says only that an alert has a new revision; the alert's content is
 what the store holds now. So whichever of an alert's waiting changes comes first carries its newest revision, and the others are
-done with: an alert's revisions reach a sink in rising order, and the last one always does.
+done with: an alert's revisions reach a sink in rising order, and the last one always does. Changes of alerts have one writer, the
+loop, so their ids become visible in order on PostgreSQL too, and a place is always the id of such a change.
 """
 
 from collections.abc import Sequence
