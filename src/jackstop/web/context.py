@@ -1,6 +1,6 @@
 """What the API is made over: everything it may reach, handed to `app.create` by whoever starts the service."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -17,6 +17,7 @@ from jackstop.model.service import Declared
 from jackstop.policy.interlock import Answer, Request
 from jackstop.policy.model import Policy
 from jackstop.store.database import Database
+from jackstop.web.exporting import Exporter
 from jackstop.web.keys import Keyring
 from jackstop.web.limits import Limits
 
@@ -49,13 +50,6 @@ class Timelines(Protocol):
         """A terminal's events from `begin` to before `end` (µs UTC), oldest first, so many at most."""
 
 
-class Exports(Protocol):
-    """The role of what makes evidence packages."""
-
-    def make(self, case: str, by: str) -> Awaitable[bytes]:
-        """The package of a case as a zip file."""
-
-
 async def _nobody(lines: bytes) -> None:
     raise ConnectionError(f"this service takes no visits ({len(lines)} bytes)")
 
@@ -85,7 +79,7 @@ class Context:
     interlock: Interlock | None = None
     health: Callable[[], Mapping[str, Facts]] = dict
     history: Timelines | None = None
-    exports: Exports | None = None
+    exports: Exporter | None = None
     advisories: tuple[Advisory, ...] = ()
     policy: Policy = field(default_factory=Policy)
     ways: tuple[Common, ...] = ()
