@@ -6,6 +6,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+BOUNDARIES = {"service/front.py"}
+"""Where whatever a part of its own raises is told, and the part begun again: an intake."""
+
+CAREFUL = {"runners/memory.py"}
+"""Unpickles checkpoints, and finds nothing but our own readers' classes there: `tests/runners/test_memory.py`."""
+
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
 
 
@@ -22,15 +28,17 @@ def test_a_file_is_small_documented_and_made_of_small_functions(path):
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: p.relative_to(ROOT / "src").as_posix())
 def test_no_broad_except_no_eval_no_pickle(path):
+    name = path.relative_to(ROOT / "src" / "jackstop").as_posix()
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.ExceptHandler):
             assert node.type is not None
-            assert not (isinstance(node.type, ast.Name) and node.type.id in {"Exception", "BaseException"})
+            broad = isinstance(node.type, ast.Name) and node.type.id in {"Exception", "BaseException"}
+            assert not broad or name in BOUNDARIES
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             assert node.func.id not in {"eval", "exec"}
         if isinstance(node, ast.Import | ast.ImportFrom):
             names = {a.name for a in node.names} | {getattr(node, "module", None)}
-            assert not names & {"pickle", "marshal", "shelve"}
+            assert not names & {"pickle", "marshal", "shelve"} or name in CAREFUL
 
 
 def test_floors_hold():

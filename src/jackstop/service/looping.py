@@ -94,14 +94,18 @@ def _ready(database: Database, stopping: list[bool]) -> None:
 
 def _turned(loop: Loop, config: Config) -> int:
     """A turn; a step that breaks the loop is noted, so that it cannot do so for ever."""
+    broken = True
     try:
-        return loop.turn()
+        dealt = loop.turn()
+        broken = False
+        return dealt
     except StoreError:
+        broken = False
         raise
-    except Exception:
-        Strikes(config.data).note(*loop.at_work)
-        log.exception("broken", first=loop.at_work[0], last=loop.at_work[1])
-        raise
+    finally:
+        if broken:
+            Strikes(config.data).note(*loop.at_work)
+            log.error("broken", first=loop.at_work[0], last=loop.at_work[1])
 
 
 def begin(config: Config, database: Database) -> Loop:
