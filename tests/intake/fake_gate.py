@@ -36,8 +36,8 @@ class Refused(NamedTuple):
 class FakeGate:
     """Plays `jackstop.intake.Gate`.
 
-    `full`: so many acceptances from now on raise `Full`. `faults`: errors the next acceptances raise, in order. `slow`: seconds
-    an acceptance takes. `opened`: cleared, acceptances wait until it is set again.
+    `full`: so many acceptances from now on raise `Full`, `shy`: so many declarations and ends. `faults`: errors the next
+    acceptances raise, in order. `slow`: seconds an acceptance takes. `opened`: cleared, acceptances wait until it is set again.
     """
 
     taken: list[Taken] = field(default_factory=list)
@@ -45,6 +45,7 @@ class FakeGate:
     ended: list[str] = field(default_factory=list)
     feeds: dict[str, Feed] = field(default_factory=dict)
     full: int = 0
+    shy: int = 0
     retry_after: float = 0.01
     faults: list[BaseException] = field(default_factory=list)
     slow: float = 0.0
@@ -73,9 +74,16 @@ class FakeGate:
         return len(self.taken)
 
     async def register(self, feed: Feed) -> None:
+        self._shy()
         self.feeds[feed.name] = feed
 
+    def _shy(self) -> None:
+        if self.shy:
+            self.shy -= 1
+            raise Full("shy", self.retry_after)
+
     async def end(self, feed: Feed) -> None:
+        self._shy()
         self.ended.append(feed.name)
 
     async def refuse(self, feed: Feed, data: bytes, reason: str, *, peer: str = "") -> None:

@@ -30,7 +30,7 @@ async def dropping(tmp_path, gate=None, terminals=(), **keys):
     (tmp_path / "in").mkdir(exist_ok=True)
     gate, place = gate or FakeGate(), FakePlace(tmp_path, terminals)
     async with running(DROP, config(**keys), gate, place) as task:
-        await until(lambda: "waiting" in place.facts or task.done())
+        await until(lambda: "files_waiting" in place.facts or task.done())
         yield gate, place
 
 
@@ -226,6 +226,13 @@ async def test_one_file_that_the_gate_does_not_take_holds_nobody_up(tmp_path):
             drop(tmp_path / "in" / f"{n}.log", LINE)
         await until(lambda: place.facts.get("taken") == 12)
     assert "exports/loud.log" not in gate.ended
+
+
+async def test_an_end_the_gate_did_not_take_is_told_again(tmp_path):
+    async with dropping(tmp_path, FakeGate(shy=2)) as (gate, place):
+        drop(tmp_path / "in" / "a.log", LINE)
+        await until(lambda: place.facts.get("taken") == 1)
+    assert gate.ended == ["exports/a.log"]
 
 
 async def test_a_format_is_told_from_what_a_file_holds(tmp_path):

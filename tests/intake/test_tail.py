@@ -54,6 +54,16 @@ async def test_a_feed_is_known_before_its_first_bytes(tmp_path):
     assert gate.taken == []
 
 
+async def test_feeds_and_ends_the_gate_did_not_take_are_told_again(tmp_path):
+    log = tmp_path / "x.log"
+    log.touch()
+    async with following(tmp_path, FakeGate(shy=2), forget="30ms") as (gate, _):
+        await until(lambda: gate.feeds)
+        gate.shy = 2
+        log.unlink()
+        await until(lambda: gate.ended == ["traces/x.log"])
+
+
 async def test_after_a_restart_it_goes_on_where_the_gates_last_bytes_end(tmp_path):
     log, gate = tmp_path / "x.log", FakeGate()
     for n in range(5):

@@ -263,6 +263,22 @@ def test_earlier_lives_that_fit_the_pattern_are_one_stream_with_the_log(tmp_path
     follow.logs.close()
 
 
+def test_a_rotated_file_seen_before_its_log_is_read_once_all_the_same(tmp_path):
+    follow = Follow(tmp_path, "*")
+    add(tmp_path / "x.log.1", b"a\n" * 600_000)
+    follow.look()
+    add(tmp_path / "x.log", b"b\n")
+    follow.look()
+    (tmp_path / "x.log.1").rename(tmp_path / "x.log.2")
+    (tmp_path / "x.log").rename(tmp_path / "x.log.1")
+    add(tmp_path / "x.log", b"c\n")
+    follow.again()
+    follow.settle()
+    assert follow.data("t/x.log.1") == b"a\n" * 600_000
+    assert follow.data("t/x.log") == b"b\nc\n"
+    follow.logs.close()
+
+
 def test_a_file_renamed_to_a_name_that_fits_is_no_new_log(tmp_path):
     follow = Follow(tmp_path, "*.log")
     add(tmp_path / "app.log", b"a\n")

@@ -64,7 +64,7 @@ class Logs:
         paths = {f.path for f in found} | self._trails.keys()
         left = list(self._left_over(paths)) if self._first else []
         paths.update(f.path for f in left)
-        lives = _lives(found, paths)
+        lives = self._lives(found, paths)
         known = {path for listed in lives.values() for path in listed}
         read = {name for t in self._trails.values() for name in t.before}
         new = sorted((f for f in found if f.path not in self._trails and f.path not in known), key=lambda f: len(f.relative))
@@ -102,6 +102,18 @@ class Logs:
         file.close()
         return sha256(head).digest()[:6].hex()
 
+    def _lives(self, found: list[Found], paths: set[str]) -> dict[str, list[str]]:
+        """Rotated files that fit the pattern too, by the log they were, where that is there and they are not followed."""
+        lives: dict[str, list[str]] = {}
+        for one in found:
+            folder, name = os.path.split(one.path)
+            base = rotation.base_of(name)
+            if base is None or name.endswith(rotation.PACKED) or (log := os.path.join(folder, base)) not in paths:
+                continue
+            if one.path not in self._trails and not self._gate.mark(self._sources.name(one)):
+                lives.setdefault(log, []).append(one.path)
+        return lives
+
     def _left_over(self, paths: set[str]) -> Iterator[Found]:
         """Logs that were followed before the start and are gone now, while what was read of them is about under another name."""
         folders: dict[str, rotation.Listing] = {}
@@ -131,7 +143,8 @@ class Logs:
                 self._faults[one.relative] = str(fault)
         elif mark is None:
             shapes = [(path, shape(path, links=self._rules.links)) for path in lives]
-            trail.oldest = min(((s.mtime, path) for path, s in shapes if s is not None and s.size), default=(0, None))[1]
+            fresh = [(s.mtime, path) for path, s in shapes if s is not None and s.size and (s.dev, s.ino) not in self._claims]
+            trail.oldest = min(fresh, default=(0, None))[1]
         return trail
 
     def look(self, due: list[Trail], now: float) -> tuple[list[tuple[Trail, Piece | None]], list[Trail]]:
@@ -190,14 +203,3 @@ class Logs:
             "unrecognised": sum(t.unrecognised for t in self._trails.values()),
             "fault": next(iter(self._faults.values()), ""),
         }
-
-
-def _lives(found: list[Found], paths: set[str]) -> dict[str, list[str]]:
-    """Rotated files that fit the pattern too, by the log they were, where that is there."""
-    lives: dict[str, list[str]] = {}
-    for one in found:
-        folder, name = os.path.split(one.path)
-        base = rotation.base_of(name)
-        if base is not None and not name.endswith(rotation.PACKED) and (log := os.path.join(folder, base)) in paths:
-            lives.setdefault(log, []).append(one.path)
-    return lives

@@ -28,7 +28,7 @@ from jackstop.intake._dc09_scan import Scanned, Scanner
 from jackstop.intake._dc09_seal import key
 from jackstop.intake._feeds import Feeds
 from jackstop.intake._listen import READ, Address, Bounds, NetworkText, context, networks, serve, side_by_side
-from jackstop.intake._patience import take
+from jackstop.intake._patience import register, take
 from jackstop.model.fleet import Span, microseconds
 from jackstop.model.service import Feed, Tls
 
@@ -80,7 +80,7 @@ async def run(
         OSError: the address cannot be listened on. ValueError: a key or certificate is wrong.
     """
     panels = _Panels(config, gate, place, clock, now)
-    await gate.register(panels.feeds.own)
+    await register(gate, panels.feeds.own, place.tell)
     bounds = Bounds(config.connections, config.per_address, networks(config.allow))
     works = []
     if config.transport != "udp":

@@ -30,7 +30,7 @@ from jackstop import formats
 from jackstop.intake import Common, Gate, Place
 from jackstop.intake import _drop_file as files
 from jackstop.intake._logfile import PIECE, Shape, shape, whole_lines
-from jackstop.intake._patience import take
+from jackstop.intake._patience import end, take
 from jackstop.intake._pattern import Found, Pattern, check
 from jackstop.intake._sources import Sources
 from jackstop.model.fleet import Span, microseconds
@@ -123,7 +123,7 @@ class _Folders:
             if now >= following:
                 self._queue = await asyncio.to_thread(self._ready, now)
                 following = now + self._poll
-                self._tell("waiting", len(self._queue))
+                self._tell("files_waiting", len(self._queue))
             self._start()
             self._free.clear()
             with suppress(TimeoutError):
@@ -210,7 +210,7 @@ class _Folders:
         if not known.done:
             await self._hand_over(one.path, examined, named, known.offset)
         if examined.size:
-            await self._gate.end(named)
+            await end(self._gate, named, self._tell)
         await asyncio.to_thread(self._put_away, one, examined.shape)
 
     def _format(self, one: Found, head: bytes) -> str:

@@ -29,7 +29,7 @@ from jackstop.intake import Common, Gate, Place
 from jackstop.intake._datagrams import Datagram, Datagrams
 from jackstop.intake._feeds import Feeds, Unknown
 from jackstop.intake._listen import READ, Address, Bounds, NetworkText, context, networks, serve
-from jackstop.intake._patience import take
+from jackstop.intake._patience import register, take
 from jackstop.intake._syslog_framing import Found, Framer, Misframed, line
 from jackstop.intake._syslog_header import body
 from jackstop.model.fleet import Span, microseconds
@@ -82,7 +82,7 @@ async def run(config: Config, gate: Gate, place: Place, clock: Callable[[], floa
     """
     senders = _Senders(config, gate, place, clock)
     if not config.per_peer:
-        await gate.register(senders.feeds.own)
+        await register(gate, senders.feeds.own, place.tell)
     bounds = Bounds(config.connections, config.per_address, networks(config.allow))
     if config.transport == "udp":
         await Datagrams(config.queue, bounds, place.tell).run(config.listen, senders.datagrams, senders.dropped)

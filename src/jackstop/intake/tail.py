@@ -22,6 +22,7 @@ import asyncio
 import heapq
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
 from typing import Annotated, Literal
 
@@ -33,7 +34,6 @@ from jackstop.intake._sources import Sources
 from jackstop.intake._tail_logs import Logs, Wanted
 from jackstop.intake._tail_trail import Piece, Rules, Trail
 from jackstop.model.fleet import Span, microseconds
-from jackstop.model.service import Feed
 
 _SHORTEST, _LONGEST = 0.002, 0.25
 
@@ -86,7 +86,7 @@ class _Follower:
         self._poll, self._quiet, self._forget = (microseconds(s) / 1e6 for s in (config.poll, config.quiet, config.forget))
         self._due: list[tuple[float, int, Trail]] = []
         self._order = count()
-        self._named: dict[Trail, Feed] = {}
+        self._unnamed: set[Trail] = set()
         self._next_scan = 0.0
         self._bytes = 0
 
@@ -113,15 +113,18 @@ class _Follower:
         began = self._clock()
         for trail in await asyncio.to_thread(self._logs.scan, began):
             self._put(trail, began)
-            await self._register(trail)
+            self._unnamed.add(trail)
+        await asyncio.gather(*[self._register(trail) for trail in list(self._unnamed)])
         self._next_scan = began + max(self._quiet / 2, 20 * (self._clock() - began))
         for name, value in self._logs.facts().items():
             self._tell(name, value)
 
     async def _register(self, trail: Trail) -> None:
-        if trail.feed is not None and trail not in self._named:
-            self._named[trail] = trail.feed
-            await self._gate.register(trail.feed)
+        """Make a log's feed known; where the gate is full, with the next scan."""
+        if trail.feed is not None:
+            with suppress(Full):
+                await self._gate.register(trail.feed)
+                self._unnamed.discard(trail)
 
     def _put(self, trail: Trail, due: float) -> None:
         heapq.heappush(self._due, (due, next(self._order), trail))
@@ -136,29 +139,32 @@ class _Follower:
         for (trail, piece), delay in zip(pieces, delays, strict=True):
             if isinstance(delay, BaseException):
                 raise delay
-            if piece is None and trail.gone is not None and now - trail.gone > self._forget:
-                await self._end(trail)
-            else:
+            gone = piece is None and trail.gone is not None and now - trail.gone > self._forget
+            if not gone or not await self._end(trail):
                 self._put(trail, self._clock() + delay)
 
     async def _hand_over(self, trail: Trail, piece: Piece | None) -> float:
         """Hand a piece over; seconds until the log is to be looked at again."""
         if piece is None or trail.feed is None:
             return trail.wait(self._clock(), self._poll, self._quiet)
-        await self._register(trail)
         try:
             await self._gate.accept(trail.feed, piece.data, mark=piece.mark)
         except Full as full:
             self._tell("waiting", full.reason)
             return max(full.retry_after, _SHORTEST)
+        self._unnamed.discard(trail)
         trail.taken(piece, self._clock())
         self._bytes += len(piece.data)
         self._tell("bytes", self._bytes)
         return 0.0
 
-    async def _end(self, trail: Trail) -> None:
-        """A log is gone: its feed is complete until it comes again."""
+    async def _end(self, trail: Trail) -> bool:
+        """A log is gone: its feed is complete until it comes again. False where the gate is full now."""
+        try:
+            if trail.feed is not None:
+                await self._gate.end(trail.feed)
+        except Full:
+            return False
         self._logs.drop(trail)
-        self._named.pop(trail, None)
-        if trail.feed is not None:
-            await self._gate.end(trail.feed)
+        self._unnamed.discard(trail)
+        return True
