@@ -241,7 +241,7 @@ def test_names_no_database_takes_are_made_takable(database):
     assert queries.alerts(database).items[0].title == "t\\x00"
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cuts=st.lists(st.integers(1, 16), max_size=4), data=st.data())
 def test_restarts_anywhere_leave_what_an_undisturbed_run_leaves(sqlite_url, tmp_path_factory, cuts, data):
     import shutil
@@ -265,7 +265,7 @@ def test_restarts_anywhere_leave_what_an_undisturbed_run_leaves(sqlite_url, tmp_
 
 
 def test_verdict_frames_of_any_size_are_taken_in_one_step(database):
-    many = pl.concat([frame({"id": f"m{i}", "time": START + i}) for i in range(1203)])
+    many = frame(*({"id": f"m{i}", "time": START + i} for i in range(1203)))
     live = Live(database)
     live.commit(step(1, verdicts=many))
     live.commit(step(2, verdicts=many.with_columns(presented=pl.lit(0, pl.Int64))))

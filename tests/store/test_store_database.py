@@ -6,7 +6,7 @@ import threading
 import decided
 import pytest
 from decided import ALERT, step
-from sqlalchemy import insert, select, text
+from sqlalchemy import event, insert, select, text
 
 from jackstop.store import queries, schema
 from jackstop.store.database import Database, put
@@ -81,8 +81,6 @@ def test_a_full_disk_stops_the_step_and_nothing_else(sqlite_url):
 
         def full(connection, _) -> None:
             connection.execute(f"PRAGMA max_page_count = {pages}")
-
-        from sqlalchemy import event
 
         with database.read() as connection:
             pages = connection.execute(text("PRAGMA page_count")).scalar()
