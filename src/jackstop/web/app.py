@@ -52,6 +52,7 @@ def create(context: Context) -> FastAPI:
     errors.install(app, lambda request, status, detail: pages.fault(request, status, detail) if pages.wanted(request) else None)
     routing.mount(app)
     told = _teller(context.registry)
+    app.add_middleware(routing.Express)
     app.add_middleware(Guard, api=context.declared.api, secure=context.secure, body=limits.body, tell=told)
     if (by := tracing.tracer()) is not None:
         app.add_middleware(tracing.Traced, by=by)

@@ -75,6 +75,15 @@ def unexpected(fault: BaseException, where: str) -> Response:
     return problem(500, "something went wrong here; the log tells more under this id", ident=ident)
 
 
+def foreseen(fault: HTTPException | StoreError, where: str) -> Response:
+    """The answer for a fault that was foreseen; one of the store is logged."""
+    if isinstance(fault, StoreError):
+        structlog.get_logger("jackstop.web").error("store fault", where=where, fault=str(fault))
+        return problem(503, "the store cannot be reached now, try again", {"Retry-After": "2"})
+    detail = "" if fault.detail == HTTPStatus(fault.status_code).phrase else str(fault.detail)
+    return problem(fault.status_code, detail, fault.headers)
+
+
 Shown = Callable[[Request, int, str], Response | None]
 """Takes a call that failed, a status and what was wrong; gives a page for people, or None where a document is wanted."""
 
@@ -87,14 +96,14 @@ def install(app: FastAPI, shown: Shown) -> None:
         detail = "" if fault.detail == HTTPStatus(fault.status_code).phrase else str(fault.detail)
         page = shown(request, fault.status_code, detail)
         if page is None:
-            return problem(fault.status_code, detail, fault.headers)
+            return foreseen(fault, request.url.path)
         page.headers.update(fault.headers or {})
         return page
 
     async def store(request: Request, fault: Exception) -> Response:
-        structlog.get_logger("jackstop.web").error("store fault", where=request.url.path, fault=str(fault))
-        said = "the store cannot be reached now, try again"
-        return shown(request, 503, "") or problem(503, said, {"Retry-After": "2"})
+        assert isinstance(fault, StoreError)
+        document = foreseen(fault, request.url.path)
+        return shown(request, 503, "") or document
 
     app.add_exception_handler(HTTPException, refused)
     app.add_exception_handler(RequestValidationError, _invalid)

@@ -12,7 +12,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from types import TracebackType
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -51,10 +51,11 @@ class Guard:
     """
 
     def __init__(self, app: ASGIApp, api: ApiInfo, *, secure: bool, body: int, tell: Told) -> None:
-        self._app, self._body, self._tell, self._secure = app, body, tell, secure
+        self._app, self._body, self._tell = app, body, tell
         self._proxies = networks(api.proxies)
         self._hosts = hosts(api)
-        self._headers = [(k, v) for k, v in _HEADERS.items()] + ([("Strict-Transport-Security", _HSTS)] if secure else [])
+        own = _HEADERS | ({"Strict-Transport-Security": _HSTS} if secure else {}) | {"Cache-Control": "no-store"}
+        self._headers = [(k.lower().encode(), v.encode()) for k, v in own.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one call."""
@@ -80,6 +81,8 @@ class Guard:
 
     def _address(self, peer: str, headers: Headers) -> str:
         """Who calls: the peer, or the last address before the proxies that are trusted."""
+        if not self._proxies:
+            return peer
         chain = [peer, *reversed([a.strip() for v in headers.getlist("x-forwarded-for") for a in v.split(",")])]
         for known in chain:
             if not _within(known, self._proxies):
@@ -104,16 +107,15 @@ class Guard:
 class _Sent:
     """What is sent, with the house's headers; keeps the status."""
 
-    def __init__(self, send: Send, headers: Iterable[tuple[str, str]]) -> None:
+    def __init__(self, send: Send, headers: Iterable[tuple[bytes, bytes]]) -> None:
         self._send, self._headers, self.status = send, headers, 0
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = MutableHeaders(scope=message)
-            for name, value in self._headers:
-                headers.setdefault(name, value)
-            headers.setdefault("Cache-Control", "no-store")
+            given = list(message.get("headers", ()))
+            there = {name for name, _ in given}
+            message["headers"] = given + [h for h in self._headers if h[0] not in there]
         await self._send(message)
 
 

@@ -75,7 +75,7 @@ class Why(Asked):
     note: Words
 
 
-@routes.on("POST", "/v1/terminals/{terminal}/dispense-check", INTERLOCK, Decision, extra={"requestBody": _BODY})
+@routes.on("POST", "/v1/terminals/{terminal}/dispense-check", INTERLOCK, Decision, extra={"requestBody": _BODY}, express=True)
 async def check(request: Request, terminal: str) -> Response:
     """May this machine pay? An empty body asks for the terminal alone."""
     interlock = contexts.of(request).interlock
