@@ -222,9 +222,11 @@ async def test_at_the_end_what_waits_is_told_or_safe_never_neither(tmp_path: Pat
     gate = SpoolGate(writer, ROOMY, Full)
     task = asyncio.create_task(gate.run())
     sent = [asyncio.create_task(gate.accept(feed(f"f{n % 5}"), b"%d\n" % n)) for n in range(200)]
+    gate.note("interlock", b"an answer")
     await asyncio.wait(sent, return_when=asyncio.FIRST_COMPLETED)
     more = [asyncio.create_task(gate.accept(feed(f"f{n % 5}"), b"%d\n" % n)) for n in range(200, 300)]
     await asyncio.sleep(0)
+    gate.note("interlock", b"the last answer")
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
@@ -233,12 +235,27 @@ async def test_at_the_end_what_waits_is_told_or_safe_never_neither(tmp_path: Pat
         await gate.accept(feed("late"), b"x")
     writer.close()
     there = {f.seq: f.data for f in everything(tmp_path)}
+    assert {b"an answer", b"the last answer"} <= set(there.values())
     for n, result in enumerate(outcome):
         if isinstance(result, int):
             assert there[result] == b"%d\n" % n
         else:
             assert isinstance(result, Full)
             assert b"%d\n" % n not in there.values()
+
+
+async def test_at_the_end_on_a_full_disk_all_that_wait_are_told(tmp_path: Path) -> None:
+    writer = opened(tmp_path, ROOMY)
+    gate = SpoolGate(Failing(writer), ROOMY, Full)  # type: ignore[arg-type]
+    task = asyncio.create_task(gate.run())
+    sent = [asyncio.create_task(gate.accept(feed("a"), b"%d\n" % n)) for n in range(20)]
+    await asyncio.sleep(0)
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    assert all(isinstance(r, Full) for r in await asyncio.gather(*sent, return_exceptions=True))
+    writer.close()
+    assert everything(tmp_path) == []
 
 
 async def test_too_large_a_piece_is_our_own_fault_and_a_large_refused_one_is_kept_in_parts(tmp_path: Path) -> None:

@@ -168,6 +168,28 @@ def test_on_a_full_disk_nothing_of_the_batch_stays_and_it_goes_on_when_there_is_
     assert verify(tmp_path / "spool", Signer(tmp_path / "keys").public()).ok
 
 
+def test_a_service_starts_on_a_full_disk_and_goes_on_when_there_is_room(
+    left: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(left, tmp_path, dirs_exist_ok=True)
+    with place(tmp_path / "spool", 2, PLAIN).open("ab") as file:
+        file.write(b"torn")
+    before, real = everything(left), os.open
+
+    def full(path, flags, *more, **named) -> int:
+        if flags & os.O_CREAT and not Path(path).exists():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(path, flags, *more, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", full)
+        writer = opened(tmp_path)
+        assert everything(tmp_path) == before
+    fill(writer, 10, begin=408)
+    writer.close()
+    assert [f.mark for f in everything(tmp_path)] == [b"%d" % n for n in range(418)]
+
+
 FULL_DISK = """
 import resource, sys
 from pathlib import Path

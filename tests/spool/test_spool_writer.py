@@ -15,7 +15,7 @@ from jackstop.spool import Kind, Position
 from jackstop.spool.faults import SpoolError
 from jackstop.spool.follower import Follower
 from jackstop.spool.layout import FeedState
-from jackstop.spool.segments import numbers
+from jackstop.spool.segments import PLAIN, numbers, place
 from jackstop.spool.signer import Signer
 from jackstop.spool.verify import verify
 
@@ -145,6 +145,25 @@ def test_a_position_that_is_not_in_the_spool_is_told_once_a_writer_has_looked_th
         follower.take()
     writer.close()
     assert follower.take() == []
+    follower.close()
+
+
+def test_frames_before_a_damaged_one_are_given_and_then_the_damage_is_told(tmp_path: Path) -> None:
+    writer = opened(tmp_path)
+    fill(writer, 100)
+    every = everything(tmp_path)
+    writer.close()
+    path = place(tmp_path / "spool", 1, PLAIN)
+    content = bytearray(path.read_bytes())
+    content[every[59].next.offset + 50] ^= 1
+    path.write_bytes(content)
+    follower = Follower(tmp_path / "spool", None)
+    found = follower.take(1000) + follower.take(50_000)
+    assert found == every[:60]
+    for _ in range(2):
+        with pytest.raises(SpoolError, match=r"00000001.seg@\d+: a damaged frame, expected a whole frame"):
+            follower.take()
+    assert follower.position == every[59].next
     follower.close()
 
 

@@ -93,9 +93,8 @@ def export(sources: Sources, order: Order, out: Path, stamper: Callable[[bytes],
         if out.exists():
             out.rmdir()
         part.rename(out)
-    except BaseException:
+    finally:
         shutil.rmtree(part, ignore_errors=True)
-        raise
     _told(sources, order, "evidence.exported", f"{len(records.lines)} records, {SIGNED} has SHA-512 {digest}")
     return Exported(out, records, digest, tuple(warnings))
 

@@ -48,7 +48,12 @@ class Follower:
         frames: list[Frame] = []
         left = most_bytes
         while left > 0:
-            found = self._some(published, left)
+            try:
+                found = self._some(published, left)
+            except SpoolError:
+                if frames:
+                    break
+                raise
             if not found:
                 break
             frames += found

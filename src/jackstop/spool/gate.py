@@ -70,7 +70,7 @@ class SpoolGate:
         self._noted = 0
 
     async def run(self) -> None:
-        """Write until cancelled. Whoever still waits then gets Full."""
+        """Write until cancelled; then what still waits is written too, and whoever comes later gets Full."""
         thread = ThreadPoolExecutor(1, "spool-writer")
         group: list[Waiting] = []
         self._ended = False
@@ -88,7 +88,7 @@ class SpoolGate:
         finally:
             self._ended = True
             thread.shutdown(wait=True)
-            self._fail([*group, *self._queues.clear()], "the spool is closing", _SOON)
+            self._last([*group, *self._queues.clear()])
 
     async def accept(self, feed: Feed, data: bytes, *, mark: bytes = b"", peer: str = "") -> int:
         """Take the next bytes of a feed, and give their seq once they are safe (see `intake.Gate`).
@@ -192,6 +192,14 @@ class SpoolGate:
                 group.clear()
             raise
         self._settle(group, job.result())
+
+    def _last(self, rest: list[Waiting]) -> None:
+        """Write what is left at the end, in this thread; where that fails, those who wait are told."""
+        try:
+            if rest:
+                self._settle(rest, self._write(rest))
+        except SpoolError as fault:
+            self._fail(rest, f"the spool cannot be written: {fault.what}", _LATER)
 
     def _write(self, group: list[Waiting]) -> list[int]:
         """In the thread: the seqs of a group that is safe now."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jackstop.spool import heads, lock, retention
+from jackstop.spool.faults import SpoolError
 from jackstop.spool.segments import DAMAGED, PACKED, PLAIN, TORN, Segment, place
 
 _CUT = re.compile(rf"(\d{{8,}})\.(\d+)\.([0-9a-f]{{64}})({re.escape(TORN)}|{re.escape(DAMAGED)})")
@@ -49,7 +50,9 @@ def _cut(path: Path, digest: str, *, damaged: bool) -> Iterator[Odd]:
 
 def _double(folder: Path, number: int, name: str) -> Iterator[Odd]:
     """A segment that is there twice, as a crash while it was packed leaves it, must be the same twice."""
-    if name.endswith(PLAIN) and place(folder, number, PACKED).exists():
+    if not name.endswith(PLAIN) or not place(folder, number, PACKED).exists():
+        return
+    try:
         with Segment(folder, number, PLAIN) as plain, Segment(folder, number, PACKED) as packed:
             at = 0
             while piece := plain.read(at, _PIECE):
@@ -57,3 +60,6 @@ def _double(folder: Path, number: int, name: str) -> Iterator[Odd]:
                     yield Odd(name, "differs from the packed one beside it", True)
                     return
                 at += len(piece)
+    except SpoolError as fault:
+        if place(folder, number, PLAIN).exists():
+            yield Odd(name, f"cannot be held against the packed one: {fault.what}", True)

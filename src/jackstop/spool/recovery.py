@@ -75,7 +75,7 @@ def _mend(folder: Path, left: Left, size: int, published: Published | None) -> N
 
 
 def _set_aside(folder: Path, number: int, begin: int, published: Published | None) -> None:
-    """Keep what is cut off a segment beside it, under its digest.
+    """Keep what is cut off a segment beside it, under its digest; on a full disk only what had been made safe once.
 
     Raises:
         SpoolError: the segment is packed, so it was whole once, and is not now.
@@ -86,8 +86,12 @@ def _set_aside(folder: Path, number: int, begin: int, published: Published | Non
     with path.open("rb") as file:
         file.seek(begin)
         rest = file.read()
-    ending = DAMAGED if _is_lost(folder, number, begin, published) else TORN
-    put(folder / f"{number:08d}.{begin}.{hashlib.sha256(rest).hexdigest()}{ending}", rest)
+    lost = _is_lost(folder, number, begin, published)
+    try:
+        put(folder / f"{number:08d}.{begin}.{hashlib.sha256(rest).hexdigest()}{DAMAGED if lost else TORN}", rest)
+    except OSError:
+        if lost:
+            raise
 
 
 def _is_lost(folder: Path, number: int, end: int, published: Published | None) -> bool:

@@ -135,6 +135,7 @@ class Writer:
             self._shut()
 
     def _open(self) -> None:
+        """Go on where the spool was left. A full disk is met at the first commit, so that a service can start with one."""
         self._board = Board(self._folder, write=True)
         published = self._board.get()
         self._board.put(Published(0, 0, 0, 0))
@@ -142,9 +143,11 @@ class Writer:
         if not self._left.closed:
             self._file = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
         self._drop()
-        self._ready()
+        with suppress(OSError):
+            self._ready()
         self._publish()
-        self._anchor()
+        with suppress(OSError):
+            self._anchor()
         self._packer.submit(pack_rest, self._folder, self._left.number)
 
     @property
