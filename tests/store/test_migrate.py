@@ -13,7 +13,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Boolean, LargeBinary, insert, inspect, select, text
 
-from jackstop.store import migrate, queries
+from jackstop.store import audit, migrate, queries
 from jackstop.store.database import Database
 from jackstop.store.live import Live
 from jackstop.store.results import StoreError
@@ -214,3 +214,34 @@ def test_changes_are_seen_in_the_order_of_their_numbers(empty):
     thread.join(30)
     assert done.is_set()
     assert [c.ref for c in queries.changes(empty, 0, 9)] == ["first", "second"]
+
+
+def test_changes_and_the_audit_log_wait_for_one_lock(postgres_url):
+    """Two transactions that write both, in either order, cannot hold each other up."""
+    row = {"kind": "alert", "ref": "r", "revision": 1, "at": 1, "body": "{}"}
+    table, both = metadata.tables["changes"], threading.Barrier(2)
+    faults: list[str] = []
+
+    def write(*, changes_first: bool) -> None:
+        deeds = [
+            lambda connection: connection.execute(insert(table).values(row)),
+            lambda connection: audit.append(connection, 1, "kim", "alert.handle", "a1"),
+        ]
+        with contextlib.closing(Database(postgres_url)) as own:
+            both.wait(30)
+            try:
+                for _ in range(20):
+                    with own.write() as connection:
+                        for deed in deeds if changes_first else deeds[::-1]:
+                            deed(connection)
+            except StoreError as fault:
+                faults.append(str(fault))
+
+    threads = [threading.Thread(target=write, kwargs={"changes_first": first}) for first in (True, False)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join(60)
+    assert faults == []
+    with contextlib.closing(Database(postgres_url)) as database:
+        assert len(queries.changes(database, 0, 100)) == 40

@@ -29,11 +29,12 @@ def words(name: str, *, null: bool = False) -> Column[str]:
 
 IN_ORDER = (
     "CREATE OR REPLACE FUNCTION changes_in_order() RETURNS trigger LANGUAGE plpgsql AS "
-    "$$ BEGIN PERFORM pg_advisory_xact_lock(7236837114); RETURN NULL; END $$",
+    "$$ BEGIN PERFORM pg_advisory_xact_lock(1784767339); RETURN NULL; END $$",
     "CREATE OR REPLACE TRIGGER changes_in_order BEFORE INSERT ON changes FOR EACH STATEMENT EXECUTE FUNCTION changes_in_order()",
 )
 """PostgreSQL numbers rows when they are inserted, not when they are committed; so that no follower of `changes` misses one,
-whoever inserts waits for those who did before it. Insert them last in a transaction."""
+whoever inserts waits for those who did before it. Insert them last in a transaction. The lock is that of the audit log too: two
+locks, taken in either order, would hold each other up."""
 
 
 def in_order(table: Table) -> None:

@@ -12,7 +12,7 @@ ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 _IN_ORDER = (
     "CREATE OR REPLACE FUNCTION changes_in_order() RETURNS trigger LANGUAGE plpgsql AS "
-    "$$ BEGIN PERFORM pg_advisory_xact_lock(7236837114); RETURN NULL; END $$",
+    "$$ BEGIN PERFORM pg_advisory_xact_lock(1784767339); RETURN NULL; END $$",
     "CREATE OR REPLACE TRIGGER changes_in_order BEFORE INSERT ON changes FOR EACH STATEMENT EXECUTE FUNCTION changes_in_order()",
 )
 """Rows of `changes` are numbered in the order they are committed."""
