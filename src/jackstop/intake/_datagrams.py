@@ -11,8 +11,8 @@ from jackstop.intake._listen import Bounds, Tell, shown
 
 _KERNEL = 4 << 20
 _BATCH = 1 << 20
-_EACH = 64
-"""Bytes a datagram takes besides its own."""
+_EACH = 512
+"""Bytes of memory a datagram takes besides its own."""
 _SHARE = 4
 """One address may use this part of the queue."""
 

@@ -3,6 +3,7 @@
 import gzip
 import os
 import stat
+import threading
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -62,11 +63,14 @@ class Examined(NamedTuple):
     head: bytes
 
 
-def examine(path: str, limits: Limits) -> Examined:
+def examine(path: str, limits: Limits, stop: threading.Event | None = None) -> Examined:
     """Read a file through once.
 
+    Args:
+        stop: set, it is given up.
+
     Raises:
-        Unfit: it is too large, damaged, or unpacks to too much. OSError: it cannot be read now.
+        Unfit: it is too large, damaged, or unpacks to too much. OSError: it cannot be read now, or was given up.
     """
     known = shape(path)
     if known is None:
@@ -75,16 +79,23 @@ def examine(path: str, limits: Limits) -> Examined:
     with _raw(path) as raw:
         while piece := raw.read(_PIECE):
             digest.update(piece)
+            _go_on(path, stop)
     size, head = 0, b""
     allowed = min(limits.largest, known.size * limits.ratio + _SLACK)
     for piece in _pieces(path):
         head += piece[: HEAD - len(head)]
         size += len(piece)
+        _go_on(path, stop)
         if size > allowed:
             raise Unfit(f"more than {allowed} bytes unpacked from {known.size}, expected fewer (keys largest, ratio)")
     if shape(path) != known:
         raise FileNotFoundError(2, "changed while it was read", path)
     return Examined(known, digest.hexdigest(), size, head)
+
+
+def _go_on(path: str, stop: threading.Event | None) -> None:
+    if stop is not None and stop.is_set():
+        raise FileNotFoundError(2, "given up", path)
 
 
 def _pieces(path: str) -> Iterator[bytes]:

@@ -1,7 +1,6 @@
 """The logs one intake follows: found by the pattern, named, and looked at many in one go (blocking; for a thread)."""
 
 import os
-import threading
 from collections.abc import Iterator
 from functools import partial
 from hashlib import sha256
@@ -48,7 +47,6 @@ class Logs:
         self._faults: dict[str, str] = {}
         self._over = 0
         self._first = True
-        self._busy = threading.Lock()
 
     def scan(self, now: float) -> list[Trail]:
         """Logs that are new.
@@ -56,10 +54,6 @@ class Logs:
         Args:
             now: seconds of the follower's clock.
         """
-        with self._busy:
-            return self._scan(now)
-
-    def _scan(self, now: float) -> list[Trail]:
         found = list(self._pattern.walk())
         paths = {f.path for f in found} | self._trails.keys()
         left = list(self._left_over(paths)) if self._first else []
@@ -149,10 +143,6 @@ class Logs:
 
     def look(self, due: list[Trail], now: float) -> tuple[list[tuple[Trail, Piece | None]], list[Trail]]:
         """What logs have that is new, and the logs there was no room for this time."""
-        with self._busy:
-            return self._look(due, now)
-
-    def _look(self, due: list[Trail], now: float) -> tuple[list[tuple[Trail, Piece | None]], list[Trail]]:
         seen: list[tuple[Trail, Piece | None]] = []
         room = _AT_ONCE
         for n, trail in enumerate(due):
@@ -188,10 +178,9 @@ class Logs:
         self._faults.pop(trail.relative, None)
 
     def close(self) -> None:
-        """Let all files go; waits for a look that is under way in another thread."""
-        with self._busy:
-            for trail in self._trails.values():
-                trail.close()
+        """Let all files go."""
+        for trail in self._trails.values():
+            trail.close()
 
     def facts(self) -> dict[str, object]:
         """What is to be told of the logs' health."""

@@ -19,10 +19,13 @@ crash the rest of a file is taken, and a file that was taken already is only mov
 
 import asyncio
 import os
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Annotated, Literal
+from functools import partial
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -37,9 +40,10 @@ from jackstop.model.fleet import Span, microseconds
 from jackstop.model.service import Feed
 
 _UNFINISHED = (".tmp", ".temp", ".part", ".partial", ".filepart", ".crdownload", ".swp", ".lock", "~")
-_AT_ONCE = 8
+_AT_ONCE, _THREADS = 8, 4
 _CERTAIN = 30
 _KEPT = 4096
+T = TypeVar("T")
 
 
 def _folder(text: str) -> str:
@@ -107,13 +111,20 @@ class _Folders:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._free = asyncio.Event()
         self._counts = {"taken": 0, "failed": 0, "bytes": 0}
+        self._threads, self._stop = ThreadPoolExecutor(_THREADS, "drop"), threading.Event()
+
+    async def _in_thread(self, work: Callable[..., T], *values: object) -> T:
+        """Do what blocks in this intake's own threads, where nobody else's work is in the way."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, partial(work, *values))
 
     async def close(self) -> None:
         """End what is under way."""
+        self._stop.set()
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._threads.shutdown(cancel_futures=True)
 
     async def run(self) -> None:
         """Look for files that are complete, and take them, some side by side."""
@@ -121,9 +132,10 @@ class _Folders:
         while True:
             now = self._clock()
             if now >= following:
-                self._queue = await asyncio.to_thread(self._ready, now)
+                self._queue = await self._in_thread(self._ready, now)
                 following = now + self._poll
                 self._tell("files_waiting", len(self._queue))
+                self._tell("unknown_terminals", ", ".join(sorted(self._sources.unknown)[:5]))
             self._start()
             self._free.clear()
             with suppress(TimeoutError):
@@ -163,7 +175,7 @@ class _Folders:
         """Take a file, or put it away as unfit; what cannot be read now is left for the next look."""
         try:
             try:
-                for file, examined in await asyncio.to_thread(self._examined, one):
+                for file, examined in await self._in_thread(self._examined, one):
                     await self._take(file, examined)
                     self._count("taken")
             except files.Unfit as fault:
@@ -176,7 +188,7 @@ class _Folders:
 
     def _examined(self, one: Found) -> list[tuple[Found, files.Examined]]:
         """The file, read through; of one stream the file that was begun before it."""
-        examined = files.examine(one.path, self._limits)
+        examined = files.examine(one.path, self._limits, self._stop)
         begun = files.mark(self._gate.mark(self._sources.name(self._fed(one)))) if self._config.one_stream else None
         if begun is None or begun.done or begun.file == examined.digest:
             return [(one, examined)]
@@ -184,7 +196,7 @@ class _Folders:
             if os.path.dirname(other.path) != os.path.dirname(one.path) or other.path == one.path:
                 continue
             try:
-                known = files.examine(other.path, self._limits)
+                known = files.examine(other.path, self._limits, self._stop)
             except (OSError, files.Unfit):
                 continue
             if known.digest == begun.file:
@@ -211,7 +223,7 @@ class _Folders:
             await self._hand_over(one.path, examined, named, known.offset)
         if examined.size:
             await end(self._gate, named, self._tell)
-        await asyncio.to_thread(self._put_away, one, examined.shape)
+        await self._in_thread(self._put_away, one, examined.shape)
 
     def _format(self, one: Found, head: bytes) -> str:
         """The file's format.
@@ -230,10 +242,10 @@ class _Folders:
     async def _hand_over(self, path: str, examined: files.Examined, feed: Feed, offset: int) -> None:
         lines = formats.by_lines(feed.format, examined.head) and b"\0" not in examined.head[:1024]
         with files.unpacked(path) as stream:
-            await asyncio.to_thread(files.skip, stream, offset)
+            await self._in_thread(files.skip, stream, offset)
             held = b""
             while offset < examined.size:
-                data = held + await asyncio.to_thread(files.read, stream, PIECE - len(held))
+                data = held + await self._in_thread(files.read, stream, PIECE - len(held))
                 last = offset + len(data) >= examined.size
                 whole = data if last or not lines else whole_lines(data)
                 held = data[len(whole) :]
@@ -260,10 +272,10 @@ class _Folders:
         """Put an unfit file away with its reason, and keep its first bytes as refused."""
         self._count("failed")
         self._tell("fault", f"{one.relative}: {reason}")
-        head = await asyncio.to_thread(files.first, one.path, _KEPT)
+        head = await self._in_thread(files.first, one.path, _KEPT)
         if self._config.format != "auto" and head:
             await self._gate.refuse(self._sources.feed(one, self._config.format), head, reason)
-        await asyncio.to_thread(files.put_away, one.path, self._config.failed, reason)
+        await self._in_thread(files.put_away, one.path, self._config.failed, reason)
 
     def _count(self, name: str, more: int = 1) -> None:
         self._counts[name] += more

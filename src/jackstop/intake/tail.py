@@ -22,9 +22,11 @@ import asyncio
 import heapq
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from itertools import count
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, Field
 
@@ -36,6 +38,7 @@ from jackstop.intake._tail_trail import Piece, Rules, Trail
 from jackstop.model.fleet import Span, microseconds
 
 _SHORTEST, _LONGEST = 0.002, 0.25
+T = TypeVar("T")
 
 
 class Config(Common):
@@ -89,9 +92,11 @@ class _Follower:
         self._unnamed: set[Trail] = set()
         self._next_scan = 0.0
         self._bytes = 0
+        self._thread = ThreadPoolExecutor(1, "tail")
 
     def close(self) -> None:
-        """Let all files go."""
+        """Let all files go, when a look that is under way is done."""
+        self._thread.shutdown(cancel_futures=True)
         self._logs.close()
 
     async def run(self) -> None:
@@ -111,7 +116,7 @@ class _Follower:
     async def _scan(self) -> None:
         """Find logs that are new. Scanning takes a twentieth of the time at most, however many folders there are."""
         began = self._clock()
-        for trail in await asyncio.to_thread(self._logs.scan, began):
+        for trail in await self._in_thread(partial(self._logs.scan, began)):
             self._put(trail, began)
             self._unnamed.add(trail)
         await asyncio.gather(*[self._register(trail) for trail in list(self._unnamed)])
@@ -126,13 +131,17 @@ class _Follower:
                 await self._gate.register(trail.feed)
                 self._unnamed.discard(trail)
 
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        """Do what blocks in this intake's own thread, where nobody else's work is in the way."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
     def _put(self, trail: Trail, due: float) -> None:
         heapq.heappush(self._due, (due, next(self._order), trail))
 
     async def _look(self, due: list[Trail]) -> None:
         """Look at logs, and hand over what they have; those that could not be looked at in one go come first next time."""
         now = self._clock()
-        pieces, rest = await asyncio.to_thread(self._logs.look, due, now)
+        pieces, rest = await self._in_thread(partial(self._logs.look, due, now))
         for trail in rest:
             self._put(trail, now)
         delays = await asyncio.gather(*[self._hand_over(trail, piece) for trail, piece in pieces], return_exceptions=True)
