@@ -15,7 +15,8 @@ from fake_gate import FakeGate, FakePlace, Taken, running, until
 from http_set import HEADERS, Set
 
 from jackstop import formats
-from jackstop.intake import _http_app, http
+from jackstop.intake import Full, _http_app, http
+from jackstop.intake._feeds import known
 from jackstop.intake._http_body import Limits
 from jackstop.model.service import Tls
 
@@ -248,7 +249,7 @@ async def test_a_full_gate_is_429_with_the_time_to_come_back():
     made.gate.full, made.gate.retry_after = 1, 7.2
     reply = await made.post("/v1/logs/logs", b"x\n")
     assert (reply.status_code, reply.headers["retry-after"]) == (429, "7")
-    assert reply.json() == {"error": "not taken: too much, expected to be tried again"}
+    assert reply.json() == {"error": "not taken: too much, expected to be tried again", "retry_ms": 7200}
     assert (await made.post("/v1/logs/logs", b"x\n")).status_code == 200
     assert made.gate.data() == b"x\n"
 
@@ -553,6 +554,30 @@ async def test_an_address_in_use_is_an_error_that_leaves_nothing_open():
         other.listen()
         with pytest.raises(OSError, match="in use"):
             await http.run(Set(listen=f"127.0.0.1:{other.getsockname()[1]}").config, FakeGate(), FakePlace(Path()).place())
+
+
+async def test_thousands_of_feeds_are_made_known_at_once_though_the_gate_is_full_now_and_then():
+    class Hesitant(FakeGate):
+        calls = 0
+
+        async def register(self, feed):
+            self.calls += 1
+            if self.calls % 3 == 0:
+                raise Full("too much", 0.0)
+            await super().register(feed)
+
+    made, gate = Set(sources=3000), Hesitant()
+    await known(gate, [made.app.feeds.of(None, f"s{n}") for n in range(2500)])
+    assert len(gate.feeds) == 2500
+    broken = FakeGate()
+    broken.register = lambda feed: asyncio.sleep(0, result=1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        await known(broken, [made.app.feeds.own])
+
+
+def test_a_format_must_be_named():
+    with pytest.raises(ValueError, match="format auto"):
+        Set(format="auto")
 
 
 def test_limits_are_what_the_configuration_says():

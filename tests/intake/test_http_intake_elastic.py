@@ -1,5 +1,6 @@
 """Elasticsearch bulk over HTTP: each document has the status that makes a shipper do the right thing."""
 
+import asyncio
 import json
 
 import pytest
@@ -147,6 +148,24 @@ async def test_many_documents_reach_the_gate_in_pieces_it_can_take():
 
 async def test_too_many_documents_are_413():
     assert (await Set().post("/_bulk", b'{"create":{}}\n0\n' * 100_001)).status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("path", "piece"), [("/_bulk", b'{"create":{}}\n{"a":1}\n'), ("/services/collector", b'{"event":{"a":1}}')]
+)
+async def test_a_large_request_lets_others_run_meanwhile(path, piece):
+    made, turns = Set(), 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    beside = asyncio.ensure_future(others())
+    assert (await made.post(path, piece * 20_000)).status_code == 200
+    beside.cancel()
+    assert turns > 100
 
 
 async def test_what_shippers_ask_before_they_send_is_answered():

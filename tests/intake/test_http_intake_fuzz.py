@@ -92,13 +92,13 @@ def test_any_packed_body_is_taken_whole_or_refused(body, cut):
 @settings(max_examples=120, deadline=None)
 def test_events_one_after_the_other_are_found_as_an_obvious_reader_finds_them(values, between):
     body = between.join(json.dumps({"event": v}, ensure_ascii=False) for v in values).encode("utf-8", "surrogatepass")
-    assert [orjson.loads(bytes(e.event)) for e in split(body)] == values
+    assert [orjson.loads(bytes(e.event)) for e in asyncio.run(split(body))] == values
 
 
 @given(data=st.binary(max_size=200))
 def test_events_in_any_bytes_are_found_or_refused(data):
     try:
-        split(data)
+        asyncio.run(split(data))
     except Refused as fault:
         assert fault.number is not None
 
@@ -130,4 +130,4 @@ def test_pieces_are_whole_lines_and_lose_nothing(count, width, tail):
 
 def test_events_that_look_like_one_another_are_found_in_linear_time():
     hard = b'{"event":"' + b"}{" * 200_000 + b'"}'
-    assert len(split(hard + hard)) == 2
+    assert len(asyncio.run(split(hard + hard))) == 2

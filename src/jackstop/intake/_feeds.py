@@ -1,14 +1,18 @@
 """The feeds of one intake: its own, one of each terminal, one of each source; bounded, whatever a sender names."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from jackstop.intake import Common, Place
+from jackstop.intake import Common, Full, Gate, Place
 from jackstop.model.fleet import Terminal
 from jackstop.model.service import Feed, feed
 
 LONGEST = 300
 """Characters of a source's name at most."""
+
+_AT_ONCE = 1000
+_LONGEST_WAIT = 5.0
 
 
 class Unknown(ValueError):
@@ -105,6 +109,22 @@ class Feeds:
         currency = (named and named.currency) or fleet.currency
         readable = self._config.model_copy(update={"spec": self._spec})
         return feed(readable, name, zone, currency, terminal.id if terminal else None)
+
+
+async def known(gate: Gate, feeds: Iterable[Feed]) -> None:
+    """Make feeds known before their first bytes, many at once; waits while the gate is full."""
+    left = list(feeds)
+    while left:
+        now, left = left[:_AT_ONCE], left[_AT_ONCE:]
+        ended = await asyncio.gather(*(gate.register(one) for one in now), return_exceptions=True)
+        again = 0.0
+        for one, fault in zip(now, ended, strict=True):
+            if isinstance(fault, Full):
+                left.append(one)
+                again = max(again, fault.retry_after)
+            elif fault is not None:
+                raise fault
+        await asyncio.sleep(min(again, _LONGEST_WAIT))
 
 
 def terminals(place: Place) -> dict[str, Terminal]:

@@ -9,7 +9,7 @@ from jackstop import formats
 from jackstop.intake import Full, Gate, Place
 from jackstop.intake import _http_bulk as elastic
 from jackstop.intake import _http_hec as splunk
-from jackstop.intake._feeds import Feeds, Unknown
+from jackstop.intake._feeds import Feeds, Unknown, known
 from jackstop.intake._http_batch import batch
 from jackstop.intake._http_body import Gone, Limits, Receive, read, unpacked
 from jackstop.intake._http_bulk import Documents
@@ -114,8 +114,7 @@ class App:
             sent = await read(receive, headers.get(b"content-length", b""), self._limits, held)
             body = await unpacked(sent, request.header(b"content-encoding"), self._limits, held)
             self._bytes += len(body)
-            known = Request(request.method, path, query, headers, body, f"{peer} {name}")
-            return await self._act(known)
+            return await self._act(Request(request.method, path, query, headers, body, f"{peer} {name}"))
         finally:
             held.free()
 
@@ -206,7 +205,6 @@ class App:
             first = fault.errors(include_input=False, include_url=False)[0]
             where = ".".join(str(p) for p in first["loc"]) or "body"
             raise Refusal(400, f"{where}: {first['msg']}, expected an array of feed declarations") from None
-        offsets: dict[str, int] = {}
         for feed in feeds:
             if feed.format not in formats.names():
                 raise Refusal(400, f"format {feed.format[:40]!r} is unknown, expected one of: {', '.join(formats.names())}")
@@ -214,9 +212,8 @@ class App:
                 self.feeds.declare(feed)
             except Unknown as fault:
                 raise Refusal(400, str(fault)) from None
-            await self._taking.gate.register(feed)
-            offsets[feed.name] = self._taking.offset(feed)
-        return answer({"offsets": offsets})
+        await known(self._taking.gate, feeds)
+        return answer({"offsets": {f.name: self._taking.offset(f) for f in feeds}})
 
 
 def _post(request: Request) -> Request:

@@ -19,7 +19,7 @@ import orjson
 from jackstop.intake import Full
 from jackstop.intake._feeds import Feeds, Unknown
 from jackstop.intake._http_taking import Share, Taking
-from jackstop.intake._http_words import JSON, Headers, Refusal, Reply, Request
+from jackstop.intake._http_words import JSON, Headers, Refusal, Reply, Request, breathe
 from jackstop.intake._text import PIECE, Lined, headed
 from jackstop.model.service import Feed
 
@@ -119,7 +119,7 @@ async def bulk(request: Request, config: Documents, feeds: Feeds, taking: Taking
     Raises:
         Refusal: it is no bulk request, or nothing of it could be taken now.
     """
-    sorted_ = sort(request, config, feeds)
+    sorted_ = await sort(request, config, feeds)
     shares = [Share(p.feed, [headed(config, b"".join(lines)) for lines in p.pieces]) for p in sorted_.parcels]
     await taking.shares(shares, request.peer, request.body)
     fulls = [s.full for s in shares if s.full is not None]
@@ -132,15 +132,16 @@ async def bulk(request: Request, config: Documents, feeds: Feeds, taking: Taking
             for left, _ in sorted_.bad[n:]:
                 left.bad = ""
             break
-    return _answer(sorted_.items, shares, brief="filter_path" in request.query)
+    return await _answer(sorted_.items, shares, brief="filter_path" in request.query)
 
 
 def busy(full: Full) -> Refusal:
     """The refusal of what the gate does not take now."""
-    return Refusal(_BUSY, f"not taken: {full.reason}, expected to be tried again", full.retry_after)
+    exactly = {"retry_ms": round(1000 * full.retry_after)}
+    return Refusal(_BUSY, f"not taken: {full.reason}, expected to be tried again", full.retry_after, exactly)
 
 
-def sort(request: Request, config: Documents, feeds: Feeds) -> Bulk:
+async def sort(request: Request, config: Documents, feeds: Feeds) -> Bulk:
     """The documents of a request, sorted to their feeds.
 
     Raises:
@@ -148,6 +149,7 @@ def sort(request: Request, config: Documents, feeds: Feeds) -> Bulk:
     """
     found, named = Bulk(), request.terminal
     for item, document in _pairs(request.body):
+        await breathe(len(found.items))
         found.items.append(item)
         if len(found.items) > MOST:
             raise Refusal(413, f"more than {MOST} documents, expected fewer")
@@ -229,10 +231,11 @@ def _member(told: Any, path: str) -> Any:  # noqa: ANN401 - whatever JSON holds
     return told
 
 
-def _answer(items: list[Item], shares: list[Share], *, brief: bool) -> Reply:
+async def _answer(items: list[Item], shares: list[Share], *, brief: bool) -> Reply:
     """The answer: an item for each document, in order."""
     told, errors = [], False
     for n, item in enumerate(items):
+        await breathe(n)
         taken = item.share >= 0 and item.piece < shares[item.share].taken
         if taken:
             told.append(f'{{"{item.verb}":{{"status":201}}}}' if brief else _created(item, n))

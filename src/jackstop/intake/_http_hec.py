@@ -10,7 +10,7 @@ is then finished when it comes again. Busy is code 9 with status 503, for shippe
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 import msgspec
@@ -20,7 +20,7 @@ from jackstop.intake import Full
 from jackstop.intake._feeds import Feeds, Unknown
 from jackstop.intake._http_bulk import Documents
 from jackstop.intake._http_taking import Share, Taking
-from jackstop.intake._http_words import Refusal, Reply, Request, answer
+from jackstop.intake._http_words import Refusal, Reply, Request, answer, breathe
 from jackstop.intake._text import TooLong, headed, pieces, whole
 from jackstop.model.service import Feed
 
@@ -114,13 +114,13 @@ def busy(full: Full) -> Refused:
     return Refused(BUSY, retry_after=full.retry_after)
 
 
-Sort = Callable[[Request, Documents, Feeds], list[tuple[Feed, bytes]]]
+Sort = Callable[[Request, Documents, Feeds], Awaitable[list[tuple[Feed, bytes]]]]
 
 
 async def _sorted(sort: Sort, request: Request, config: Documents, feeds: Feeds, taking: Taking) -> list[Share]:
     """The request's lines by feed; one that cannot be understood is kept as evidence, for its sender will give it up."""
     try:
-        lines = sort(request, config, feeds)
+        lines = await sort(request, config, feeds)
         return [Share(f, [headed(config, p) for p in pieces(d, lines=config.lines)]) for f, d in lines]
     except (Refused, TooLong) as fault:
         try:
@@ -132,20 +132,21 @@ async def _sorted(sort: Sort, request: Request, config: Documents, feeds: Feeds,
         raise
 
 
-def _raw(request: Request, config: Documents, feeds: Feeds) -> list[tuple[Feed, bytes]]:
+async def _raw(request: Request, config: Documents, feeds: Feeds) -> list[tuple[Feed, bytes]]:
     """`raw`: the body is lines."""
     host = request.query.get("host") if config.per_terminal else None
     return [(_feed(feeds, request.terminal or host, 0), whole(config, request.body))]
 
 
-def _events(request: Request, config: Documents, feeds: Feeds) -> list[tuple[Feed, bytes]]:
+async def _events(request: Request, config: Documents, feeds: Feeds) -> list[tuple[Feed, bytes]]:
     """`event`: the lines of the events, by feed."""
     found: dict[str, tuple[Feed, list[bytes]]] = {}
-    events = split(request.body)
+    events = await split(request.body)
     if len(events) > MOST:
         raise Refused(FORMAT, MOST)
     named = request.terminal
     for number, event in enumerate(events):
+        await breathe(number)
         host = event.host if config.per_terminal else None
         feed = _feed(feeds, named or host, number)
         found.setdefault(feed.name, (feed, []))[1].append(_line(event.event, number))
@@ -181,36 +182,41 @@ def _line(event: msgspec.Raw | msgspec.UnsetType, number: int) -> bytes:
     return raw if raw.endswith(b"\n") else raw + b"\n"
 
 
-def split(body: bytes) -> list[Event]:
+async def split(body: bytes) -> list[Event]:
     """The events of a body, one after the other with or without white space between, in linear time.
 
     Raises:
         Refused: they are not JSON, or no events; with the number of the first that is not.
     """
     lines = [line for line in body.split(b"\n") if line.strip()]
-    if (events := _all(lines)) is not None:
+    if (events := await _all(lines)) is not None:
         return events
     parts = body.strip().split(b"}{")
     parts = [b"{" * (i > 0) + p + b"}" * (i + 1 < len(parts)) for i, p in enumerate(parts)]
-    events = _all(parts)
-    return _scanned(body) if events is None else events
+    events = await _all(parts)
+    return await _scanned(body) if events is None else events
 
 
-def _all(parts: list[bytes]) -> list[Event] | None:
+async def _all(parts: list[bytes]) -> list[Event] | None:
     """The events, if each part is one."""
-    try:
-        return [_EVENTS.decode(part) for part in parts]
-    except (ValueError, RecursionError):
-        return None
+    found: list[Event] = []
+    for number, part in enumerate(parts):
+        await breathe(number)
+        try:
+            found.append(_EVENTS.decode(part))
+        except (ValueError, RecursionError):
+            return None
+    return found
 
 
-def _scanned(body: bytes) -> list[Event]:
+async def _scanned(body: bytes) -> list[Event]:
     """The events, found token by token."""
     found: list[Event] = []
     try:
         text = body.decode("utf-8-sig")
         at = _after(text, 0)
         while at < len(text):
+            await breathe(len(found))
             _, end = _SCAN.raw_decode(text, at)
             found.append(_EVENTS.decode(text[at:end]))
             at = _after(text, end)

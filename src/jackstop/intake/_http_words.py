@@ -1,5 +1,6 @@
 """What is said over HTTP: requests as the intake sees them, replies, and refusals with their status."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -8,6 +9,7 @@ from urllib.parse import parse_qsl
 import orjson
 
 Headers = tuple[tuple[bytes, bytes], ...]
+_BREATH = 200
 JSON = (b"content-type", b"application/json")
 
 
@@ -85,6 +87,12 @@ def parameters(query: bytes) -> dict[str, str]:
         return dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=32))
     except ValueError:
         raise Refusal(400, "more than 32 parameters, expected fewer") from None
+
+
+async def breathe(number: int) -> None:
+    """Let others run, every so many steps of long work: one large request must not hold up what else the process does."""
+    if number % _BREATH == _BREATH - 1:
+        await asyncio.sleep(0)
 
 
 def answer(value: object, status: int = 200) -> Reply:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import msgspec
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from jackstop.intake import Common
 
@@ -26,6 +26,13 @@ class Lined(Common):
 
     lines: bool = True
     header: str | None = Field(default=None, max_length=4096, pattern=r"^[^\r\n]+$")
+
+    @field_validator("format")
+    @classmethod
+    def _said(cls, name: str) -> str:
+        if name == "auto":
+            raise ValueError("format auto, expected one by name: a stream has no beginning to tell it by")
+        return name
 
 
 class TooLong(ValueError):

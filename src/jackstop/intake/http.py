@@ -33,6 +33,7 @@ from pydantic import Field
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from jackstop.intake import Gate, Place, _address, _listen
+from jackstop.intake._feeds import known
 from jackstop.intake._http_app import App, Bodies
 from jackstop.intake._listen import Address
 from jackstop.model.service import Tls
@@ -72,11 +73,8 @@ async def run(config: Config, gate: Gate, place: Place) -> None:
     _address.guarded(host, config.tls, insecure=config.insecure)
     context = _listen.context(config.tls, place.root) if config.tls else None
     app = App(config, gate, place, time.monotonic)
-    if config.per_terminal:
-        for feed in app.feeds.every_terminal():
-            await gate.register(feed)
-    elif not config.declare:
-        await gate.register(app.feeds.own)
+    if not config.declare:
+        await known(gate, app.feeds.every_terminal() if config.per_terminal else [app.feeds.own])
     listener = _address.bound(host, port)
     server = _Server(_served(app, config, context))
     server.begun = lambda: place.tell("listening", _listen.shown(listener.getsockname()[:2]))

@@ -26,7 +26,7 @@ from pydantic import Field, field_validator
 
 from jackstop.intake import Full, Gate, Place, _address
 from jackstop.intake import _kafka_log as logs
-from jackstop.intake._feeds import Feeds, Unknown
+from jackstop.intake._feeds import Feeds, Unknown, known
 from jackstop.intake._kafka_log import Cluster, Log, Told
 from jackstop.intake._kafka_marks import Marks
 from jackstop.intake._text import PIECE, Lined, headed, whole
@@ -107,8 +107,7 @@ async def follow(config: Config, gate: Gate, place: Place, open_log: Open, clock
         opening = asyncio.ensure_future(follower.call(open_log, settings, config.topics, follower.resume))
         try:
             follower.log = await asyncio.shield(opening)
-            for feed in follower.expected():
-                await gate.register(feed)
+            await known(gate, follower.expected())
             await follower.run()
         finally:
             await asyncio.shield(follower.call((await opening).close))

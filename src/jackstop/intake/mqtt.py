@@ -32,7 +32,7 @@ from paho.mqtt.properties import Properties
 from pydantic import Field, field_validator
 
 from jackstop.intake import Full, Gate, Place, _address
-from jackstop.intake._feeds import Feeds, Unknown
+from jackstop.intake._feeds import Feeds, Unknown, known
 from jackstop.intake._listen import Address
 from jackstop.intake._patience import take
 from jackstop.intake._text import PIECE, Lined, headed, whole
@@ -102,8 +102,7 @@ async def run(config: Config, gate: Gate, place: Place) -> None:
         ValueError: off loopback without TLS. OSError: a certificate cannot be read.
     """
     follower = _Follower(config, gate, place)
-    for feed in follower.expected():
-        await gate.register(feed)
+    await known(gate, follower.expected())
     wait = _FIRST
     while True:
         begun = time.monotonic()

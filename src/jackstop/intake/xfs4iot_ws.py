@@ -32,7 +32,7 @@ from pydantic import Field, field_validator
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
 from jackstop.intake import Full, Gate, Place, _address
-from jackstop.intake._feeds import Feeds
+from jackstop.intake._feeds import Feeds, known
 from jackstop.intake._patience import take
 from jackstop.intake._text import PIECE, Lined, one_line
 from jackstop.intake._xfs4iot_ear import Ask, Ear, opened, services
@@ -94,10 +94,10 @@ async def listen(config: Config, gate: Gate, place: Place, clock: Callable[[], f
     context = _context(config, place.root) if any(u.startswith("wss:") for us in addresses.values() for u in us) else None
     feeds = Feeds(config, place)
     room = _Room(config, gate, place, clock, context, asyncio.Semaphore(config.at_once))
+    await known(gate, [feeds.of(terminal) for terminal in addresses])
     async with asyncio.TaskGroup() as group:
         for terminal, uris in addresses.items():
             feed = feeds.of(terminal)
-            await gate.register(feed)
             desk = _Desk(room, feed, orjson.dumps(terminal))
             group.create_task(desk.write())
             for uri in uris:

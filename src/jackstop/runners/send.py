@@ -222,8 +222,7 @@ class _Player:
             if self.options.clock() - silent > self.options.patience:
                 raise NotSent(f"{self.client.base_url}: {why}, for {self.options.patience:g} s, expected it to take logs")
             self.sent.repeated += 1
-            asked = reply.headers.get("retry-after", "") if reply is not None else ""
-            await self.options.sleep(max(wait, float(asked) if asked.isdecimal() else 0.0))
+            await self.options.sleep(_asked(reply) or wait)
             wait = min(2 * wait, _LONGEST)
 
     async def _refused(self, path: str, reply: httpx.Response) -> str:
@@ -239,3 +238,15 @@ class _Player:
         if reply.status_code in {408, 429} or reply.status_code >= 500:
             return why
         raise NotSent(f"{self.client.base_url}: {why}, expected an intake with `declare = true` and a token for it")
+
+
+def _asked(reply: httpx.Response | None) -> float | None:
+    """Seconds after which a busy intake wants to be asked again."""
+    if reply is None or reply.status_code != 429:
+        return None
+    try:
+        told = orjson.loads(reply.content)
+    except ValueError:
+        return None
+    wanted = told.get("retry_ms") if isinstance(told, dict) else None
+    return max(_FIRST, min(wanted / 1000, _LONGEST)) if isinstance(wanted, int) else None
