@@ -20,6 +20,8 @@ WAIT = 15
 """Seconds a writer waits for its turn."""
 
 _PIECE = 500
+_JOURNAL = 64 << 20
+"""Bytes to which SQLite's journal is cut after a large transaction."""
 
 
 class Database:
@@ -129,7 +131,8 @@ def _prepare(connection: object, _: object) -> None:
     """Settings of each SQLite connection; SQLAlchemy begins transactions itself."""
     connection.isolation_level = None  # type: ignore[attr-defined]
     cursor = connection.cursor()  # type: ignore[attr-defined]
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", f"busy_timeout = {WAIT * 1000}"):
+    settings = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", f"busy_timeout = {WAIT * 1000}")
+    for pragma in (*settings, f"journal_size_limit = {_JOURNAL}"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

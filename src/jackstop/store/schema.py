@@ -87,6 +87,7 @@ verdicts = Table(
     words("records"),
     Index(None, "terminal", "time"),
     Index(None, "time"),
+    Index(None, "verdict", "time"),
     Index(None, "decided_at"),
 )
 """The verdict that holds of each movement. Lists are JSON."""

@@ -117,6 +117,7 @@ def _verdicts() -> None:
     op.create_index("ix_verdicts_decided_at", "verdicts", ["decided_at"])
     op.create_index("ix_verdicts_terminal_time", "verdicts", ["terminal", "time"])
     op.create_index("ix_verdicts_time", "verdicts", ["time"])
+    op.create_index("ix_verdicts_verdict_time", "verdicts", ["verdict", "time"])
 
 
 def _verdict_history() -> None:
