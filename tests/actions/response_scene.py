@@ -108,8 +108,9 @@ class Clock:
 class Scene:
     """Store, policy, way, clock and a responder over them."""
 
-    def __init__(self, path: Path, text: str = POLICY, **config: object) -> None:
-        self.database, self.fleet, self.policy = database(path), fleet(), model.parse(text, "policy.toml")
+    def __init__(self, path: Path, text: str = POLICY, store: Database | None = None, **config: object) -> None:
+        self.database = store or database(path)
+        self.fleet, self.policy = fleet(), model.parse(text, "policy.toml")
         self.way, self.clock, self.path = FakeWay(), Clock(), path
         usual = {"way": "fake", "name": "fake", "does": ["out-of-service", "in-service", "open-ticket"], "confirm": "callback"}
         self.ways = [FakeConfig.model_validate({**usual, **config})]

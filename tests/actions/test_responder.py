@@ -1,5 +1,7 @@
 """The responder: what two people or the policy approved leaves once, within limits, and is waited for."""
 
+import asyncio
+
 import pytest
 from response_scene import HOUR, MINUTE, NORTH, POLICY, START, Scene
 from sqlalchemy import select
@@ -10,10 +12,9 @@ from jackstop.store import actions, audit, schema, switches
 
 
 @pytest.fixture
-def scene(tmp_path):
-    made = Scene(tmp_path)
-    yield made
-    made.database.close()
+def scene(tmp_path, database):
+    """On both kinds of database."""
+    return Scene(tmp_path, store=database)
 
 
 def the_only(scene, kind="out-of-service"):
@@ -273,6 +274,18 @@ async def test_two_responders_begin_an_action_once(scene):
         await responder.round()
         await responder.settle()
     assert len(scene.way.sent) == 1
+    await other.close()
+
+
+async def test_two_responders_at_the_same_time_begin_an_action_once_and_keep_the_limits_together(scene):
+    other = scene.fresh()
+    scene.alert("a1", NORTH[:3])
+    for _ in range(4):
+        done = await asyncio.gather(scene.responder.round(), other.round(), return_exceptions=True)
+        assert not [d for d in done if isinstance(d, BaseException)]
+        await asyncio.gather(scene.responder.settle(), other.settle())
+    keys = [o.key for o, _ in scene.way.sent]
+    assert len(keys) == len(set(keys)) == 2
     await other.close()
 
 

@@ -126,16 +126,18 @@ def _arrival(frame: pl.DataFrame) -> pl.Expr:
     return pl.max_horizontal("at", "arrival") if "arrival" in frame.columns else pl.col("at")
 
 
-def _rows(frame: pl.DataFrame, wanted: pl.Expr, *columns: str) -> list[tuple[Any, ...]]:
+def _rows(frame: pl.DataFrame, wanted: pl.Expr | None, *columns: str) -> list[tuple[Any, ...]]:
     """Rows that are wanted, in order of time: terminal, at, when known, and columns as text."""
-    kept = frame.filter(wanted & pl.col("terminal").is_not_null())
+    kept = frame if wanted is None else frame.filter(frame.select(wanted.fill_null(value=False)).to_series())
+    if not kept.height:
+        return []
     shown = kept.select("terminal", "at", _arrival(kept).alias("known"), *(pl.col(c).cast(pl.String) for c in columns))
-    return shown.sort("at", maintain_order=True).rows()
+    return [row for row in shown.sort("at", maintain_order=True).rows() if row[0] is not None]
 
 
 def _cabinet(frame: pl.DataFrame) -> list[Known]:
     found = []
-    for terminal, at, known, activity, part, sensor in _rows(frame, pl.lit(value=True), "activity", "part", "sensor"):
+    for terminal, at, known, activity, part, sensor in _rows(frame, None, "activity", "part", "sensor"):
         found.append(Known(terminal, "sensors", at, "null", known))
         if activity in {"opened", "closed"} and part != "site":
             found.append(Known(terminal, f"{activity}:{part or 'unknown'}", at, json(sensor), known))
@@ -172,23 +174,29 @@ def _weak(data: str | None) -> list[str]:
 
 
 def _cash(frame: pl.DataFrame) -> list[Known]:
-    out = pl.col("activity").is_in(["dispensed", "presented"]) & pl.col("terminal").is_not_null()
-    last = frame.filter(out).sort("at", maintain_order=True).group_by("terminal", maintain_order=True).agg(
-        pl.col("at").last(), pl.col("amount").last()
-    )  # fmt: skip
-    return [Known(t, "cash-out", at, json(amount), at) for t, at, amount in last.select("terminal", "at", "amount").rows()]
+    told = frame.select("terminal", "at", "amount", out=pl.col("activity").is_in(["dispensed", "presented"]))
+    last = _latest(told.filter("out"), "terminal")
+    return [Known(t, "cash-out", at, json(amount), at) for t, at, amount in last.select("terminal", "at", "amount").rows() if t]
 
 
 def _units(frame: pl.DataFrame) -> list[Known]:
-    bills = pl.col("kind").is_in(["bill", "recycling"]) & pl.col("basis").is_in(["logical", "physical"])
-    known = frame.filter(bills, pl.col("count").is_not_null(), pl.col("value").is_not_null(), pl.col("terminal").is_not_null())
-    if not known.height:
-        return []
-    unit = pl.coalesce(pl.col("unit").cast(pl.String), "unit_id", pl.lit("?"))
-    last = known.sort("at", maintain_order=True).group_by("terminal", unit=unit, maintain_order=True).agg(
-        pl.col("at").last(), worth=(pl.col("count") * pl.col("value")).last()
-    )  # fmt: skip
-    return [Known(t, f"level:{u}"[:40], at, str(w), at) for t, u, at, w in last.select("terminal", "unit", "at", "worth").rows()]
+    told = frame.select(
+        "terminal",
+        "at",
+        unit=pl.coalesce(pl.col("unit").cast(pl.String), "unit_id", pl.lit("?")),
+        worth=pl.col("count") * pl.col("value"),
+        bill=pl.col("kind").is_in(["bill", "recycling"]) & pl.col("basis").is_in(["logical", "physical"]),
+    )
+    last = _latest(told.filter("bill", pl.col("worth").is_not_null()), "terminal", "unit")
+    rows = last.select("terminal", "unit", "at", "worth").rows()
+    return [Known(t, f"level:{u}"[:40], at, str(w), at) for t, u, at, w in rows if t]
+
+
+def _latest(frame: pl.DataFrame, *keys: str) -> pl.DataFrame:
+    """The last row of each group by time; of several at one time the last as given."""
+    if not frame.height:
+        return frame
+    return frame.sort("at", maintain_order=True).unique(list(keys), keep="last", maintain_order=True)
 
 
 def _last_seen(rows: Mapping[str, pl.DataFrame]) -> list[Known]:

@@ -22,7 +22,7 @@ from jackstop.policy.response import SERVICE, Action, Refused
 from jackstop.runners.deeds import possible, taken_back
 from jackstop.runners.proposing import Proposer
 from jackstop.store import actions as stored
-from jackstop.store import schema, switches
+from jackstop.store import audit, schema, switches
 from jackstop.store.database import Database
 from jackstop.store.results import StoreError
 
@@ -145,6 +145,7 @@ class Responder:
         """An approved action, begun; None where the limits do not let it leave now, or another responder took it."""
         now = self._clock()
         with self._database.write() as connection:
+            audit.turn(connection)
             action = stored.find(connection, ident, lock=True)
             if action is None or action.state != "approved":
                 return None

@@ -42,6 +42,7 @@ class Step:
 
 def propose(connection: Connection, action: Action, actor: str, note: str = "") -> bool:
     """Put a proposed action into the store; gives whether it was new."""
+    audit.turn(connection)
     if find(connection, action.id) is not None:
         return False
     connection.execute(insert(actions).values(**_row(action)))
@@ -119,6 +120,7 @@ def move(
     Raises:
         LookupError: no such action. Refused: a step that may not be taken, or somebody took another meanwhile (`meanwhile`).
     """
+    audit.turn(connection)
     before = find(connection, ident, lock=True)
     if before is None:
         raise LookupError(f"action {ident!r:.120} is not there, expected the id of one that is")
@@ -140,6 +142,7 @@ def put_off(
 
     The note is on record once, not each time it is put off for the same reason. `unsure`: see `Action.unsure`.
     """
+    audit.turn(connection)
     c = actions.c
     where = (c.id == action.id) & (c.state == action.state) & (c.attempts == action.attempts)
     values = {"next_at": next_at, "body": _row(replace(action, unsure=unsure))["body"]}

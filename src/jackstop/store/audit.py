@@ -44,6 +44,12 @@ class Chain:
     fault: str = ""
 
 
+def turn(connection: Connection) -> None:
+    """Take the turn of writing to the log until the transaction ends; who also locks rows takes it first, against deadlocks."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": _LOCK})
+
+
 def append(connection: Connection, at: int, actor: str, action: str, subject: str, detail: str = "") -> None:
     """Write one row, in the transaction of the deed it tells of.
 
@@ -51,8 +57,7 @@ def append(connection: Connection, at: int, actor: str, action: str, subject: st
         at: µs UTC. actor: a user's name, `token:NAME`, or a part of the service. action: such as `alert.acknowledge`.
         subject: what it was done to. detail: at most 4,000 characters are kept.
     """
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": _LOCK})
+    turn(connection)
     last = connection.execute(select(audit.c.hash).order_by(desc(audit.c.id)).limit(1)).scalar()
     row = (str(last or GENESIS), at, _plain(actor, 100), _plain(action, 60), _plain(subject, 200), _plain(detail, _LONGEST))
     names = ("before", "at", "actor", "action", "subject", "detail")

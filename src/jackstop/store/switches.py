@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import msgspec
 from sqlalchemy import Connection, insert, select
-from sqlalchemy import text as sql
 
 from jackstop.model.fleet import Fleet
 from jackstop.model.settings import HOUR
@@ -19,9 +18,6 @@ from jackstop.store.schema import action_steps, actions, changes, cursors, facts
 
 LIVE, STOPPED = "response.live", "response.stopped"
 _RESET = "interlock.reset."
-_LOCK = 0x6A7265
-"""Number of PostgreSQL's advisory lock under which limits are held; SQLite's writers take turns anyway."""
-
 _REACH = 24 * HOUR
 """µs after which a failed order to go out of service no longer counts as one that may hold."""
 
@@ -108,13 +104,12 @@ def advance(connection: Connection, name: str, position: int, at: int) -> None:
 
 
 def world(connection: Connection, fleet: Fleet, response: Response, now: int, *, stopped: bool, dry: bool) -> World:
-    """What limits are held against, under a lock: no other action is begun before this transaction ends.
+    """What limits are held against, in the turn of writing: no other action is begun before this transaction ends.
 
     Dry runs are held against dry runs, and what is sent against what was sent; terminals out of service by their own word
     count for both.
     """
-    if connection.dialect.name == "postgresql":
-        connection.execute(sql("SELECT pg_advisory_xact_lock(:n)"), {"n": _LOCK})
+    audit.turn(connection)
     s, a = action_steps.c, actions.c
     begun = (
         select(a.kind, a.terminal, s.at)
