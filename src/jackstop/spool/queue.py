@@ -2,14 +2,14 @@
 
 from asyncio import Future
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from jackstop.spool import Kind
 
 
 @dataclass(slots=True, eq=False)
 class Waiting:
-    """A frame to be, and who waits for its seq (None: nobody)."""
+    """A frame to be, and who waits for its seq (None: nobody). `weight`: bytes it holds in memory, about."""
 
     kind: Kind
     feed: str
@@ -18,11 +18,10 @@ class Waiting:
     peer: str = ""
     note: str = ""
     done: "Future[int] | None" = None
+    weight: int = field(init=False)
 
-    @property
-    def weight(self) -> int:
-        """Bytes it holds in memory, about."""
-        return len(self.data) + len(self.mark) + len(self.note) + 256
+    def __post_init__(self) -> None:
+        self.weight = len(self.data) + len(self.mark) + len(self.note) + 256
 
 
 class Bucket:
