@@ -1,7 +1,7 @@
 """Time stamps by a third party (RFC 3161): when something was there, told by somebody who has nothing to gain from it."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -60,6 +60,22 @@ def ask(url: str, data: bytes, client: httpx.Client) -> bytes:
         raise StampError(f"{url}: the answer to another question, expected its nonce")
     check(raw, data, ())
     return raw
+
+
+def asker(url: str, roots: Sequence[x509.Certificate]) -> Callable[[bytes], bytes]:
+    """What has bytes time-stamped by a server, and takes no stamp that does not hold.
+
+    Args:
+        url: of the server. roots: that its certificate must lead to; none: any.
+    """
+
+    def stamped(data: bytes) -> bytes:
+        with httpx.Client() as client:
+            answer = ask(url, data, client)
+        check(answer, data, roots)
+        return answer
+
+    return stamped
 
 
 def check(raw: bytes, data: bytes, roots: Sequence[x509.Certificate]) -> Stamp:

@@ -17,7 +17,9 @@ from jackstop import intake, outlets
 from jackstop.intake import Common, Full, Place
 from jackstop.model.fleet import Reading
 from jackstop.model.service import ApiInfo, Feed
+from jackstop.runners import timestamping
 from jackstop.runners.delivery import deliver
+from jackstop.runners.evidence import Sources
 from jackstop.runners.feeding import VISITS
 from jackstop.runners.interlock import Interlock
 from jackstop.runners.responder import Responder, respond
@@ -36,6 +38,7 @@ from jackstop.store.history import History
 from jackstop.store.results import StoreError
 from jackstop.web import app as web
 from jackstop.web.context import Context
+from jackstop.web.exporting import Exporter
 from jackstop.web.keys import KeyFault, Keyring
 from jackstop.web.setup import setup_link
 from jackstop.web.tokenbook import TokenBook
@@ -229,11 +232,28 @@ class Front:
             interlock=self._interlock,
             health=self._figures.health,
             history=History(config.data / "history", self._database),
+            exports=self._exporter(),
             policy=config.policy,
             ways=config.ways,
             visits=config.visits,
             secret=self._secret,
         )
+
+    def _exporter(self) -> Exporter:
+        """What makes packages of evidence for people at the API.
+
+        Raises:
+            BundleError: the roots of time stamps cannot be read.
+        """
+        config, info = self._config, self._config.declared.spool
+        try:
+            trusted = timestamping.roots(config.root / info.timestamp_ca) if info.timestamp_ca else ()
+        except timestamping.StampError as fault:
+            raise BundleError([str(fault)]) from None
+        stamper = timestamping.asker(info.timestamp, trusted) if info.timestamp is not None else None
+        history = History(config.data / "history", self._database)
+        sources = Sources(config.data / "spool", self._signer, self._database, history, config.fleet)
+        return Exporter(sources, config.data / "exports", now, stamper)
 
     def _place(self, config: Common) -> Place:
         async def verify(token: str, name: str) -> str | None:
