@@ -47,7 +47,7 @@ PIECES = st.lists(
 
 
 @given(data=PIECES, sizes=st.lists(st.integers(0, 60), max_size=30))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_how_a_connection_is_cut_changes_nothing(data, sizes):
     cut, at = [], 0
     for size in sizes:

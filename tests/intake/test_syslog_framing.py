@@ -36,13 +36,13 @@ def cut(data: bytes, sizes: list[int]) -> list[bytes]:
 
 
 @given(data=BYTES, sizes=st.lists(st.integers(0, 30), max_size=40))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_how_a_connection_is_cut_changes_nothing(data, sizes):
     assert framed(cut(data, sizes)) == framed([data]) == framed([data[i : i + 1] for i in range(len(data))])
 
 
 @given(data=BYTES)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_every_line_is_one_line_and_everything_kept_is_within_the_limit(data):
     for one in framed([data]):
         if isinstance(one, bytes):
@@ -69,7 +69,7 @@ def plain(data: bytes) -> list[bytes | str]:
 
 
 @given(messages=st.lists(MESSAGE, max_size=12), sizes=st.lists(st.integers(0, 30), max_size=20))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_of_lines_nothing_that_fits_is_lost(messages, sizes):
     data = b"<" + b"\n".join(messages)
     found = framed(cut(data, sizes))
@@ -79,7 +79,7 @@ def test_of_lines_nothing_that_fits_is_lost(messages, sizes):
 @given(
     messages=st.lists(MESSAGE, min_size=1, max_size=12), sizes=st.lists(st.integers(0, 30), max_size=20), rest=st.integers(0, 5)
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_of_counted_messages_nothing_that_fits_is_lost(messages, sizes, rest):
     data = b"".join(b"%d %s" % (len(m), m) for m in messages) + (b"%d %s" % (rest + 1, b"x" * rest) if rest else b"")
     found = framed(cut(data, sizes))

@@ -506,3 +506,11 @@ TestRotations = Rotations.TestCase
 @settings(max_examples=100, deadline=None)
 def test_a_mark_that_is_none_is_no_mark(data):
     assert Mark.decode(data) is None
+
+
+@pytest.mark.parametrize(("idle", "seconds"), [(0, 0.2), (4, 1.0), (3600, 2.0), (86_400, 2.0), (3 * 86_400, 60.0)])
+def test_a_log_is_looked_at_within_the_quiet_time_until_it_is_of_days_past(follow, idle, seconds):
+    add(follow.root / "x.log", b"a\n")
+    follow.look()
+    (trail,) = follow.trails
+    assert trail.wait(trail.changed + idle, 0.2, 2.0) == seconds

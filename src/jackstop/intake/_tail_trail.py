@@ -12,7 +12,8 @@ from jackstop.model.service import Feed
 HEAD = 64 << 10
 CERTAIN = 30
 _KEPT_BEFORE = 12
-_HOUR, _DAY = 3600.0, 86_400.0
+_PAST, _SLOW = 2 * 86_400.0, 30
+"""Seconds without growth after which a log is most likely one of days past, and how much more seldom it is looked at then."""
 
 
 class Piece(NamedTuple):
@@ -108,9 +109,7 @@ class Trail:
     def wait(self, now: float, poll: float, quiet: float) -> float:
         """Seconds until the next look: the longer a log did not grow, the longer."""
         idle = now - self.changed
-        if idle > _DAY:
-            return 150 * quiet
-        return 15 * quiet if idle > _HOUR else min(max(poll, idle / 4), max(poll, quiet))
+        return _SLOW * quiet if idle > _PAST else min(max(poll, idle / 4), max(poll, quiet))
 
     def look(self, now: float) -> Piece | None:
         """The next bytes; None where there are none now.

@@ -46,8 +46,8 @@ class Config(Common):
 
     Attributes:
         path: pattern of files, `*` within a name or folder, `{terminal}` once. begin: where to begin in a log that is there when
-            it is first seen. poll, quiet: shortest and longest time between two looks at a log; one that did not grow for an
-            hour is looked at every 15 `quiet`, for a day every 150.
+            it is first seen. poll, quiet: shortest and longest time between two looks at a log; one that did not grow for
+            two days is looked at every 30 `quiet`.
         rest_after: until the rest of a line is taken. linger: how long a rotated file must be quiet before the next is read.
         forget: until a log that is gone is no more followed, and its feed ended. files: logs followed at once.
         links: whether symbolic links are followed.
@@ -114,13 +114,13 @@ class _Follower:
             await asyncio.sleep(min(max(following - self._clock(), _SHORTEST), _LONGEST))
 
     async def _scan(self) -> None:
-        """Find logs that are new. Scanning takes a twentieth of the time at most, however many folders there are."""
+        """Find logs that are new. Scanning takes a fortieth of the time at most, however many folders there are."""
         began = self._clock()
         for trail in await self._in_thread(partial(self._logs.scan, began)):
             self._put(trail, began)
             self._unnamed.add(trail)
         await asyncio.gather(*[self._register(trail) for trail in list(self._unnamed)])
-        self._next_scan = began + max(self._quiet / 2, 20 * (self._clock() - began))
+        self._next_scan = began + max(self._quiet / 2, 40 * (self._clock() - began))
         for name, value in self._logs.facts().items():
             self._tell(name, value)
 
