@@ -3,6 +3,7 @@
 import contextlib
 import stat
 import threading
+import time
 from dataclasses import replace
 
 import decided
@@ -14,7 +15,7 @@ from some_rows import DAY, START, cabinet
 from sqlalchemy import insert
 
 from jackstop.model.tables import BY_NAME
-from jackstop.store import compaction, history, parquet, retention, schema
+from jackstop.store import compaction, history, parquet, putting, retention, schema
 from jackstop.store.history import History
 from jackstop.store.live import Checkpoint, Live
 from jackstop.store.results import StoreError
@@ -84,17 +85,44 @@ def test_files_lie_by_table_and_day_of_arrival_and_only_we_may_read_them(kept, l
 def test_odd_stamps_make_few_files(kept, live):
     rows = cabinet(*((n, "A", n * 400 * DAY, (n - 200) * 40_000 * DAY) for n in range(400)))
     put(kept, live, 1, rows)
-    assert len(kept.files()) == history.DAYS
+    assert len(kept.files()) == putting.DAYS
     assert sorted(ids(kept)) == list(range(400))
 
 
+def eventually(holds) -> None:
+    until = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
 def test_many_rows_are_written_before_the_checkpoint_and_count_with_it(kept, live, monkeypatch):
-    monkeypatch.setattr(history, "SPILL", 10)
+    monkeypatch.setattr(putting, "SPILL", 10)
     for n in range(5):
         kept.keep({"cabinet": cabinet(*((n * 6 + k, "A", START + k, START + k) for k in range(6)))})
-    assert len(parquet.found(kept.folder)) == 2 and kept.files() == []
+    eventually(lambda: len(parquet.found(kept.folder)) == 2)
+    assert kept.files() == []
     put(kept, live, 3)
     assert len(kept.files()) == 3 and sorted(ids(kept)) == list(range(30))
+    assert all(parquet.seq_of(p.name) == 3 for p in kept.folder.rglob("*.parquet"))
+
+
+def test_rows_that_could_not_be_written_meanwhile_are_told_at_the_next_step(kept, live, monkeypatch):
+    monkeypatch.setattr(putting, "SPILL", 1)
+    kept.folder.mkdir(parents=True)
+    (kept.folder / "cabinet").write_text("in the way")
+    kept.keep({"cabinet": cabinet((1, "A", START, START))})
+
+    def told() -> bool:
+        try:
+            kept.keep({})
+        except StoreError as fault:
+            return "expected a place for the history" in str(fault)
+        return False
+
+    eventually(told)
+    with pytest.raises(StoreError, match="expected a place for the history"):
+        kept.put(1)
 
 
 def test_what_a_crash_left_is_removed_and_a_repeat_overwrites(kept, live, database):

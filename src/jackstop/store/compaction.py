@@ -14,8 +14,9 @@ from sqlalchemy import delete, func, select
 
 from jackstop.model.settings import HOUR
 from jackstop.store import parquet
-from jackstop.store.history import DAY, History
+from jackstop.store.history import History
 from jackstop.store.live import HistoryFile, record_files
+from jackstop.store.putting import DAY
 from jackstop.store.results import StoreError
 from jackstop.store.schema import checkpoints, history_files
 

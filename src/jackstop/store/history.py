@@ -6,30 +6,20 @@ transaction as the checkpoint. So after a crash no row is missing and none is th
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
 from pathlib import Path
 
 import polars as pl
 from sqlalchemy import func, select
 
 from jackstop.model.results import TimelineEntry
-from jackstop.model.settings import HOUR
 from jackstop.model.tables import BY_NAME, TIME
 from jackstop.model.timeline import TOLD, entry, movements, scraps
-from jackstop.model.written import EARLIEST, LATEST
 from jackstop.store import parquet, queries
 from jackstop.store.database import Database
 from jackstop.store.live import HistoryFile
+from jackstop.store.putting import Putting
 from jackstop.store.results import StoreError
 from jackstop.store.schema import history_files
-
-DAY = 24 * HOUR
-
-SPILL = 300_000
-"""Rows in memory from which they are written, though no checkpoint is due."""
-
-DAYS = 32
-"""Days of one table that one writing makes files for; rows of further days are put with the commonest."""
 
 MOST = 100_000
 """Rows of one answer at most."""
@@ -42,7 +32,6 @@ _ALONE: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
 }
-_EARLY, _LATE = EARLIEST // DAY, LATEST // DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,23 +55,15 @@ class History:
 
     def __init__(self, folder: Path, database: Database) -> None:
         self.folder, self.database = folder, database
-        self._pending: dict[str, list[pl.DataFrame]] = {}
-        self._held = self._spilt = 0
-        self._written: list[HistoryFile] = []
-        self._begun = False
+        self._putting: Putting | None = None
 
     def keep(self, rows: Mapping[str, pl.DataFrame]) -> None:
-        """Keep the rows of one step (`engine.Output.rows`) for the next `put`.
+        """Keep the rows of one step (`engine.Output.rows`) for the next `put`; where they are many, writing begins.
 
         Raises:
-            StoreError: there were many, and they cannot be written.
+            StoreError: rows kept before could not be written.
         """
-        for name, frame in rows.items():
-            if frame.height and name in BY_NAME:
-                self._pending.setdefault(name, []).append(frame)
-                self._held += frame.height
-        if self._held >= SPILL:
-            self._spill()
+        self._away().add({name: frame for name, frame in rows.items() if frame.height and name in BY_NAME})
 
     def put(self, seq: int) -> tuple[HistoryFile, ...]:
         """Write the rows kept, for the checkpoint of this frame; gives the files to be recorded with it.
@@ -90,17 +71,7 @@ class History:
         Raises:
             StoreError: they cannot be written.
         """
-        self._spill()
-        named = []
-        for number, file in enumerate(self._written):
-            path = f"{file.path.rpartition('/')[0]}/{parquet.fresh_name(seq, number)}"
-            _rename(self.folder / file.path, self.folder / path)
-            named.append(HistoryFile(path, file.table, file.day, file.rows, file.bytes, file.first, file.last))
-        folders = {(self.folder / f.path).parent for f in named}
-        if named:
-            parquet.sync({*folders, *(f.parent for f in folders), self.folder, self.folder.parent})
-        self._written, self._spilt = [], 0
-        return tuple(named)
+        return self._away().name(seq)
 
     def tables(self) -> list[TableRows]:
         """What there is of each table, by name."""
@@ -211,25 +182,12 @@ class History:
                 return _whole(table, pl.DataFrame(schema={"at": pl.Int64}))
             return _whole(table, _asked(self.folder, query, [paths, *given, min(max(limit, 0), MOST)], _schema(table)))
 
-    def _spill(self) -> None:
-        """Write what is in memory, under names that count for nothing yet."""
-        if not self._begun:
+    def _away(self) -> Putting:
+        """What puts rows away; what a loop before this one left over is removed first."""
+        if self._putting is None:
             _clear(self.folder, self.database)
-            self._begun = True
-        for table, frames in sorted(self._pending.items()):
-            rows = _plain(pl.concat(frames, how="diagonal_relaxed"))
-            for day, some in _by_day(rows):
-                path = f"{table}/day={day}/{parquet.spilt_name(self._spilt)}"
-                self._spilt += 1
-                size = parquet.write(some.sort("terminal", "at", maintain_order=True), self.folder / path)
-                first, last = some.select(pl.col("at").min(), last=pl.col("at").max()).row(0)
-                self._written.append(HistoryFile(path, table, day, some.height, size, first, last))
-        self._pending, self._held = {}, 0
-
-
-def _plain(frame: pl.DataFrame) -> pl.DataFrame:
-    """Rows with words as plain text, for the words of one version are not those of the next."""
-    return frame.with_columns(pl.col(c).cast(pl.String) for c, t in frame.schema.items() if isinstance(t, pl.Enum))
+            self._putting = Putting(self.folder)
+        return self._putting
 
 
 def _schema(table: str) -> dict[str, pl.DataType]:
@@ -244,28 +202,9 @@ def _whole(table: str, frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(absent).select(*schema, pl.exclude(*schema))
 
 
-def _by_day(rows: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
-    """Rows by the day they arrived (UTC). Odd stamps cannot make more than `DAYS` of them."""
-    stamp = pl.col("arrival") if "arrival" in rows.columns else pl.col("at")
-    placed = rows.with_columns(_day=(stamp // DAY).fill_null(0).clip(_EARLY, _LATE))
-    counts = placed["_day"].value_counts(sort=False).sort(["count", "_day"], descending=[True, False])
-    kept = counts["_day"].head(DAYS).to_list()
-    if counts.height > DAYS:
-        placed = placed.with_columns(_day=pl.when(pl.col("_day").is_in(kept)).then("_day").otherwise(pl.lit(kept[0])))
-    for (number,), some in sorted(placed.partition_by("_day", as_dict=True, include_key=False).items()):
-        yield f"{date(1970, 1, 1) + timedelta(days=number)}", some
-
-
 def _within(begin: int | None, end: int | None) -> pl.Expr:
     low = pl.lit(value=True) if begin is None else pl.col("at") >= begin
     return low if end is None else low & (pl.col("at") < end)
-
-
-def _rename(old: Path, new: Path) -> None:
-    try:
-        old.replace(new)
-    except OSError as fault:
-        raise StoreError(f"{new}: {fault.strerror}, expected a place for the history") from None
 
 
 def _clear(folder: Path, database: Database) -> None:

@@ -49,8 +49,10 @@ def is_merged(name: str) -> bool:
     return name.startswith(_MERGED)
 
 
-def write(frame: pl.DataFrame, path: Path) -> int:
+def write(frame: pl.DataFrame, path: Path, *, quick: bool = False) -> int:
     """Write a frame, and give the bytes it takes once they are on disk (the folder is not synced).
+
+    `quick`: rather soon than small.
 
     Raises:
         StoreError: it cannot be written.
@@ -58,7 +60,9 @@ def write(frame: pl.DataFrame, path: Path) -> int:
     try:
         _folder(path.parent)
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            frame.write_parquet(file, compression="zstd", compression_level=3, row_group_size=GROUP, statistics=True)
+            frame.write_parquet(
+                file, compression="zstd", compression_level=1 if quick else 3, row_group_size=GROUP, statistics=True
+            )
             file.flush()
             os.fsync(file.fileno())
             return os.fstat(file.fileno()).st_size

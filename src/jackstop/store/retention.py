@@ -12,7 +12,8 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from jackstop.store import parquet
 from jackstop.store.database import Database
-from jackstop.store.history import DAY, History
+from jackstop.store.history import History
+from jackstop.store.putting import DAY
 from jackstop.store.schema import changes, history_files, holds, hours, verdict_history, verdicts
 
 _PIECE = 2_000
