@@ -110,7 +110,7 @@ async def follow(config: Config, gate: Gate, place: Place, open_log: Open, clock
             await known(gate, follower.expected())
             await follower.run()
         finally:
-            await asyncio.shield(follower.call((await opening).close))
+            await asyncio.shield(follower.leave(await opening))
 
 
 def _settings(config: Config, place: Place) -> dict[str, str]:
@@ -164,6 +164,13 @@ class _Follower:
     async def call(self, work: Callable[..., _Result], *given: object) -> _Result:
         """Do what blocks in the log's own thread."""
         return await asyncio.get_running_loop().run_in_executor(self.thread, work, *given)
+
+    async def leave(self, log: Log) -> None:
+        """Tell how far messages are taken, and leave."""
+        try:
+            await self.call(log.note, dict(self.marks.low))
+        finally:
+            await self.call(log.close)
 
     def expected(self) -> list[Feed]:
         """The feeds whose silence is to be seen."""
