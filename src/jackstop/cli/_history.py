@@ -7,8 +7,8 @@ from pathlib import Path
 from jackstop.service import config as configuration
 from jackstop.store import migrate
 from jackstop.store.database import Database
+from jackstop.store.faults import StoreError
 from jackstop.store.history import History
-from jackstop.store.results import StoreError
 
 
 @contextmanager

@@ -11,7 +11,8 @@ from jackstop.cli import shared
 from jackstop.cli.shared import Lang, Level
 from jackstop.model.results import at_least
 from jackstop.sources.fleet_file import BundleError
-from jackstop.store.results import Results, StoreError
+from jackstop.store.faults import StoreError
+from jackstop.store.results import Results
 
 
 def add(app: typer.Typer) -> None:

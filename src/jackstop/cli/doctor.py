@@ -19,7 +19,8 @@ from jackstop.service import config as configs
 from jackstop.service.checks import Check
 from jackstop.sources import bundle as bundles
 from jackstop.sources.bundle import Bundle, BundleFile
-from jackstop.store.results import Results, StoreError
+from jackstop.store.faults import StoreError
+from jackstop.store.results import Results
 
 _PIECE = 1 << 20
 _LEAST_FREE = 1 << 30

@@ -27,8 +27,8 @@ from jackstop.spool.signer import Keys, Signer, public_keys
 from jackstop.spool.verify import Verified
 from jackstop.spool.verify import verify as verify_spool
 from jackstop.store import audit, cases
+from jackstop.store.faults import StoreError
 from jackstop.store.history import History
-from jackstop.store.results import StoreError
 
 commands = typer.Typer(no_args_is_help=True, help="Evidence: the spool verified, packages of cases, legal holds.")
 _HERE = Path("jackstop.toml")

@@ -16,7 +16,8 @@ from jackstop.report import plots, texts
 from jackstop.report.moments import Clock
 from jackstop.report.plain import line
 from jackstop.report.texts import Texts
-from jackstop.store.results import Results, StoreError
+from jackstop.store.faults import StoreError
+from jackstop.store.results import Results
 
 
 def add(app: typer.Typer) -> None:

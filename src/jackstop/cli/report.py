@@ -8,7 +8,8 @@ import typer
 from jackstop.cli import shared
 from jackstop.cli.shared import Lang
 from jackstop.report import text
-from jackstop.store.results import Results, StoreError
+from jackstop.store.faults import StoreError
+from jackstop.store.results import Results
 
 
 def add(app: typer.Typer) -> None:

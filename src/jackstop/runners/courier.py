@@ -15,7 +15,7 @@ from jackstop.outlets import Common, Later, Message, Never, Outlet, Place, Threa
 from jackstop.store import deliveries, letters
 from jackstop.store.database import Database
 from jackstop.store.deliveries import Due, Settled, Waiting
-from jackstop.store.results import StoreError
+from jackstop.store.faults import StoreError
 
 LONGEST_WAIT = 3600.0
 """Seconds a sink may ask us to wait; longer is not believed."""

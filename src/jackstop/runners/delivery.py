@@ -18,7 +18,7 @@ from jackstop.outlets import Common, Outlet, Place, Threads
 from jackstop.runners.courier import Courier
 from jackstop.store import deliveries
 from jackstop.store.database import Database
-from jackstop.store.results import StoreError
+from jackstop.store.faults import StoreError
 
 __all__ = ["Metrics", "Pace", "deliver"]
 

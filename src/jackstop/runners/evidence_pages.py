@@ -13,9 +13,9 @@ from jackstop.runners.dossiers import blind_spots, dossier
 from jackstop.runners.evidence_records import Records
 from jackstop.runners.evidence_subject import Order, Subject
 from jackstop.runners.scrapbook import AFTER, BEFORE, LONGEST
+from jackstop.store.faults import StoreError
 from jackstop.store.history import History
 from jackstop.store.live import FeedAccount
-from jackstop.store.results import StoreError
 
 _MOVEMENTS = 5000
 

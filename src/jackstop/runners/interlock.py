@@ -18,7 +18,7 @@ from jackstop.policy.model import Policy
 from jackstop.policy.stations import stations
 from jackstop.runners.terminal_memory import Memory
 from jackstop.store.database import Database
-from jackstop.store.results import StoreError
+from jackstop.store.faults import StoreError
 
 EVERY = 0.25
 """Seconds between two refreshes."""

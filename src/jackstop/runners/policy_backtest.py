@@ -17,8 +17,9 @@ from jackstop.runners import local
 from jackstop.sources.bundle import Bundle
 from jackstop.store import parquet, schema
 from jackstop.store.database import Database
+from jackstop.store.faults import StoreError
 from jackstop.store.history import History
-from jackstop.store.results import Results, StoreError
+from jackstop.store.results import Results
 
 TABLES = ("cabinet", "operator", "windows")
 """Tables whose rows are facts that rules go by."""

@@ -24,7 +24,7 @@ from jackstop.runners.proposing import Proposer
 from jackstop.store import actions as stored
 from jackstop.store import audit, schema, switches
 from jackstop.store.database import Database
-from jackstop.store.results import StoreError
+from jackstop.store.faults import StoreError
 
 EVERY = 0.5
 """Seconds between two rounds."""
@@ -170,10 +170,12 @@ class Responder:
         """An action whose attempt failed or was cut off, begun again; None where it is not to be."""
         way, now = self._way(action), self._clock()
         with self._database.read() as connection:
-            stopped = switches.read(connection).stopped
+            said = switches.read(connection)
         arrived = "; it may have arrived" if action.unsure else ""
-        if stopped:
+        if said.stopped:
             self._step(action, "fail", f"stopped by the kill switch{arrived}")
+        elif not (action.dry or (self._response.live if said.live is None else said.live)):
+            self._step(action, "fail", f"response was switched to dry runs{arrived}")
         elif way is None and not action.dry:
             self._step(action, "fail", f"no [[action]] does {action.kind} here")
         elif way is not None and action.attempts >= way.attempts:

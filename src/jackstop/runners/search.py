@@ -16,7 +16,7 @@ import polars as pl
 
 from jackstop import formats, rules
 from jackstop.model.fleet import Reading
-from jackstop.runners.workers import WorkerLost
+from jackstop.runners.lost import WorkerLost
 from jackstop.sources import bundle
 
 _PIECE = 4 << 20

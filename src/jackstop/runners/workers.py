@@ -13,15 +13,12 @@ from typing import NamedTuple
 import polars as pl
 
 from jackstop.model.tables import BY_NAME, Tables
+from jackstop.runners.lost import WorkerLost
 from jackstop.runners.shelf import FAR, Account, Given, Shelf, piece_size
 from jackstop.sources.bundle import BundleFile
 
 _PATIENCE = 10
 """Seconds that a process is given to end once it is no longer asked."""
-
-
-class WorkerLost(Exception):
-    """A decoding process ended by itself; the message says which files it had."""
 
 
 class _Answer(NamedTuple):

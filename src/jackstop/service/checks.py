@@ -21,7 +21,7 @@ from jackstop.spool.faults import SpoolError
 from jackstop.spool.follower import Follower
 from jackstop.store import audit, migrate, people, queries
 from jackstop.store.database import Database
-from jackstop.store.results import StoreError
+from jackstop.store.faults import StoreError
 from jackstop.store.schema import cursors, dead_letters
 
 SILENT = 15 * MINUTE

@@ -34,8 +34,8 @@ from jackstop.spool.signer import Signer
 from jackstop.spool.writer import Writer
 from jackstop.store import migrate
 from jackstop.store.database import Database
+from jackstop.store.faults import StoreError
 from jackstop.store.history import History
-from jackstop.store.results import StoreError
 from jackstop.web import app as web
 from jackstop.web.context import Context
 from jackstop.web.exporting import Exporter

@@ -14,8 +14,8 @@ from jackstop.spool.retention import sweep
 from jackstop.spool.signer import Signer
 from jackstop.store import compaction, retention
 from jackstop.store.database import Database
+from jackstop.store.faults import StoreError
 from jackstop.store.history import History
-from jackstop.store.results import StoreError
 from jackstop.store.schema import checkpoints
 
 log = structlog.get_logger("keeping")

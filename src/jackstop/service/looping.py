@@ -21,9 +21,9 @@ from jackstop.spool import Position
 from jackstop.spool.follower import Follower
 from jackstop.store import migrate
 from jackstop.store.database import Database
+from jackstop.store.faults import StoreError
 from jackstop.store.history import History
 from jackstop.store.live import Live
-from jackstop.store.results import StoreError
 
 log = structlog.get_logger("loop")
 

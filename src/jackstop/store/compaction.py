@@ -14,10 +14,10 @@ from sqlalchemy import delete, func, select
 
 from jackstop.model.settings import HOUR
 from jackstop.store import parquet
+from jackstop.store.faults import StoreError
 from jackstop.store.history import History
 from jackstop.store.live import HistoryFile, record_files
 from jackstop.store.putting import DAY
-from jackstop.store.results import StoreError
 from jackstop.store.schema import checkpoints, history_files
 
 LARGE = 500_000

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from jackstop.store.results import StoreError
+from jackstop.store.faults import StoreError
 
 WAIT = 15
 """Seconds a writer waits for its turn."""

@@ -16,9 +16,9 @@ from jackstop.model.tables import BY_NAME, TIME
 from jackstop.model.timeline import TOLD, entry, movements, scraps
 from jackstop.store import parquet, queries
 from jackstop.store.database import Database
+from jackstop.store.faults import StoreError
 from jackstop.store.live import HistoryFile
 from jackstop.store.putting import Putting
-from jackstop.store.results import StoreError
 from jackstop.store.schema import history_files
 
 MOST = 100_000

@@ -16,7 +16,7 @@ from jackstop.model.settings import SECOND
 from jackstop.store import decisions
 from jackstop.store.database import Database, put
 from jackstop.store.decisions import text
-from jackstop.store.results import StoreError
+from jackstop.store.faults import StoreError
 from jackstop.store.schema import checkpoints, cursors, history_files, keep, readers
 
 LOOP = "loop"

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, inspect
 from sqlalchemy.exc import SQLAlchemyError
 
 from jackstop.store.database import Database
-from jackstop.store.results import StoreError
+from jackstop.store.faults import StoreError
 from jackstop.store.schema import metadata
 
 _FOLDER = Path(__file__).parent / "migrations"

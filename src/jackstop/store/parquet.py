@@ -13,7 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
-from jackstop.store.results import StoreError
+from jackstop.store.faults import StoreError
 
 GROUP = 20_000
 """Rows of one row group: what a search by terminal skips or reads."""

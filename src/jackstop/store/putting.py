@@ -11,8 +11,8 @@ import polars as pl
 from jackstop.model.settings import HOUR
 from jackstop.model.written import EARLIEST, LATEST
 from jackstop.store import parquet
+from jackstop.store.faults import StoreError
 from jackstop.store.live import HistoryFile
-from jackstop.store.results import StoreError
 
 DAY = 24 * HOUR
 

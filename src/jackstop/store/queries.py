@@ -16,8 +16,8 @@ from jackstop.model.results import SEVERITIES, VERDICTS, Alert, RecordRef
 from jackstop.store import schema
 from jackstop.store.database import Database
 from jackstop.store.decisions import LISTS
+from jackstop.store.faults import StoreError
 from jackstop.store.live import LOOP, WATERMARK, FeedAccount
-from jackstop.store.results import StoreError
 from jackstop.store.shown import (
     AlertDetail,
     AlertRow,

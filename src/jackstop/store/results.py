@@ -13,6 +13,7 @@ import polars as pl
 
 from jackstop.kpi import HOURS, MOVED
 from jackstop.model.results import RECORDS, VERDICTS, Report
+from jackstop.store.faults import StoreError
 
 LAYOUT = 1
 _TABLES = """
@@ -52,10 +53,6 @@ _TERMINALS = 200
 """Terminals whose hours are read at a time."""
 _LISTS = ("explained_by", "gates_failed", "sources_missing")
 _PAGE = 20_000
-
-
-class StoreError(Exception):
-    """The results cannot be written or read; the message says where and why."""
 
 
 class Results:

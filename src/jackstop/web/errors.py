@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from jackstop.store.results import StoreError
+from jackstop.store.faults import StoreError
 
 MEDIA = "application/problem+json"
 _MOST = 20

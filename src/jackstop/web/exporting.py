@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from jackstop.runners.evidence import EvidenceError, Sources, export
 from jackstop.runners.evidence_subject import Order
 from jackstop.spool.faults import SpoolError
-from jackstop.store.results import StoreError
+from jackstop.store.faults import StoreError
 from jackstop.web.errors import Refused
 
 KEPT = 24 * 3600 * 1_000_000

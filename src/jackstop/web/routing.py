@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from jackstop.store.results import StoreError
+from jackstop.store.faults import StoreError
 from jackstop.web import errors, gate, routes
 from jackstop.web.roles import METRICS, NEEDS, PUBLIC
 

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from jackstop import __version__
 from jackstop.store import queries
-from jackstop.store.results import StoreError
+from jackstop.store.faults import StoreError
 from jackstop.web import context as contexts
 from jackstop.web.asking import Ctx
 from jackstop.web.context import Context

@@ -188,6 +188,9 @@ def _visit(context: Context, who: str, terminal: str, work_order: str, body: Cha
 def _checked(context: Context, visit: Visit) -> bytes:
     """A visit as a line, once the reader of the format itself has understood it.
 
+    Who changed it when stands at its end, in a column the format has no use for: so no line is like an earlier one, which
+    would be dropped as a repetition.
+
     Raises:
         Refused: 422, it does not.
     """
@@ -196,7 +199,7 @@ def _checked(context: Context, visit: Visit) -> bytes:
     csv.writer(text, lineterminator="\n").writerow(
         (
             visit.terminal, visit.kind, visit.work_order, stamp(visit.begins), stamp(visit.ends),
-            ";".join(visit.people), ";".join(visit.permits), *pairs,
+            ";".join(visit.people), ";".join(visit.permits), *pairs, f"{visit.changed_by} {stamp(visit.changed_at)}",
         )
     )  # fmt: skip
     line = text.getvalue().encode()
