@@ -124,13 +124,10 @@ class Receiver:
         self._taking[key] = waiting = asyncio.get_running_loop().create_future()
         try:
             await self._take(message, write(now, 6).encode() + b" " + dc09.framed(text) + b"\n", peer)
-        except BaseException:
-            waiting.cancel()
-            raise
+            waiting.set_result(None)
         finally:
             del self._taking[key]
-        if not waiting.done():
-            waiting.set_result(None)
+            waiting.cancel()
         self._taken[key] = now
         self._taken.move_to_end(key)
         if len(self._taken) > _REMEMBERED:

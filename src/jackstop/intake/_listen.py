@@ -115,12 +115,14 @@ class _Room:
         self._tell("connections", len(self._tasks))
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, address: str) -> None:
+        served = False
         try:
             with suppress(OSError):
                 await self._handle(reader, writer, peer(writer, address))
-        except BaseException:
-            writer.transport.abort()
-            raise
+            served = True
+        finally:
+            if not served:
+                writer.transport.abort()
         writer.close()
         try:
             await asyncio.wait_for(writer.wait_closed(), _GOODBYE)
