@@ -345,7 +345,10 @@ def held(database, name: str, begins: int, ends: int, *, released: bool = False)
 def test_old_rows_go_and_those_under_a_hold_stay(kept, live, database):
     for day in range(6):
         now = START + day * DAY
-        rows = decided.frame({"id": f"m{day}", "time": now}, {"id": f"n{day}", "time": now, "verdict": "unexplained"})
+        rows = decided.frame(
+            {"id": f"m{day}", "time": now, "decided_at": now + 60_000_000},
+            {"id": f"n{day}", "time": 0, "decided_at": now, "verdict": "unexplained"},
+        )
         counted = decided.hours(("A", now, "cabinet", now, 1))
         kept.keep({"cabinet": cabinet((day, "A", now, now))})
         seq = day + 1
@@ -369,7 +372,7 @@ def test_old_rows_go_and_those_under_a_hold_stay(kept, live, database):
 
 def test_retention_takes_any_number_of_rows_in_small_transactions(kept, live, database, monkeypatch):
     monkeypatch.setattr(retention, "_PIECE", 10)
-    rows = decided.frame(*({"id": f"m{n}", "time": START + n} for n in range(35)))
+    rows = decided.frame(*({"id": f"m{n}"} for n in range(35)))
     live.commit(decided.step(1, verdicts=rows, hours=decided.hours(*(("A", START, f"m{n}", START, 1) for n in range(35)))))
     gone = retention.expire(kept, START + 500 * DAY, 400)
     assert (gone.verdicts, gone.hours) == (35, 35)

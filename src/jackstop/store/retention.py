@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from sqlalchemy import Connection, Table, and_, delete, select, tuple_
+from sqlalchemy import Connection, Table, and_, delete, select, true, tuple_
 from sqlalchemy.sql.elements import ColumnElement
 
 from jackstop.store import parquet
@@ -76,12 +76,19 @@ def _standing(connection: Connection) -> tuple[Hold, ...]:
     return tuple(Hold(*r) for r in connection.execute(asked))
 
 
+def _binding(connection: Connection) -> tuple[Hold, ...]:
+    """The holds that stand until this transaction ends: nobody places one while rows it would cover are removed."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("LOCK TABLE holds IN SHARE MODE")
+    return _standing(connection)
+
+
 def _files(history: History, before: int) -> int:
     """Forget files of days that are over, then remove them."""
     c = history_files.c
     limit = f"{date.fromordinal(date(1970, 1, 1).toordinal() + before // DAY)}"
     with history.database.write() as connection:
-        kept = _standing(connection)
+        kept = _binding(connection)
         old = connection.execute(select(c.path, c.day).where(c.day < limit)).all()
         paths = [p for p, day in old if not any(_touches(h, day) for h in kept)]
         for begin in range(0, len(paths), _PIECE):
@@ -96,11 +103,15 @@ def _touches(hold: Hold, day: str) -> bool:
 
 
 def _verdicts(database: Database, before: int) -> int:
-    """Remove movements that are over, with everything that was held of them."""
+    """Remove movements that were judged long ago, with everything that was held of them.
+
+    Their own time does not count but for holds: a machine whose clock is years behind has just been judged.
+    """
     gone = 0
     while True:
         with database.write() as connection:
-            terms = _past(verdicts.c.time, before, _standing(connection))
+            kept = _binding(connection)
+            terms = and_(_past(verdicts.c.decided_at, before, kept), _uncovered(verdicts.c.time, kept))
             names = connection.execute(select(verdicts.c.id).where(terms).limit(_PIECE)).scalars().all()
             if not names:
                 return gone
@@ -115,7 +126,7 @@ def _old(database: Database, table: Table, time: ColumnElement[int], before: int
     gone = 0
     while True:
         with database.write() as connection:
-            terms = _past(time, before, _standing(connection))
+            terms = _past(time, before, _binding(connection))
             found = [tuple(r) for r in connection.execute(select(*keys).where(terms).limit(_PIECE // len(keys)))]
             if not found:
                 return gone
@@ -125,4 +136,9 @@ def _old(database: Database, table: Table, time: ColumnElement[int], before: int
 
 def _past(time: ColumnElement[int], before: int, kept: Sequence[Hold]) -> ColumnElement[bool]:
     """Whether a time is over and no hold covers it."""
-    return and_(time < before, *(~time.between(h.begins, h.ends) for h in kept))
+    return and_(time < before, _uncovered(time, kept))
+
+
+def _uncovered(time: ColumnElement[int], kept: Sequence[Hold]) -> ColumnElement[bool]:
+    """Whether no hold covers a time."""
+    return and_(true(), *(~time.between(h.begins, h.ends) for h in kept))
