@@ -167,12 +167,34 @@ async def test_a_visit_is_announced_changed_and_cancelled_as_lines_of_its_format
         assert [(v["work_order"], v["ends"], v["cancelled"]) for v in listed] == [("WO-17", "2026-03-01T05:00:00Z", False)]
         assert (await client.delete(path)).json()["cancelled"] is True
         assert (await client.delete(path)).status_code == 404
-    assert home.line.taken == [
-        b'ATM-0001,cit,WO-17,2026-03-01T03:00:00Z,2026-03-01T04:00:00Z,"crew, 07",open-safe;exchange,2000:1500,\n',
-        b'ATM-0001,cit,WO-17,2026-03-01T03:00:00Z,2026-03-01T05:00:00Z,"crew, 07",open-safe;exchange,2000:1500,\n',
-        b'ATM-0001,cit,WO-17,2026-03-01T03:00:00Z,2026-03-01T03:00:00Z,"crew, 07",,,\n',
+    who = b",approver-1 2026-03-01T02:01:00Z\n"
+    assert [line.removesuffix(who) for line in home.line.taken] == [
+        b'ATM-0001,cit,WO-17,2026-03-01T03:00:00Z,2026-03-01T04:00:00Z,"crew, 07",open-safe;exchange,2000:1500,',
+        b'ATM-0001,cit,WO-17,2026-03-01T03:00:00Z,2026-03-01T05:00:00Z,"crew, 07",open-safe;exchange,2000:1500,',
+        b'ATM-0001,cit,WO-17,2026-03-01T03:00:00Z,2026-03-01T03:00:00Z,"crew, 07",,,',
     ]
     assert [a for _, a, _ in trail(home.context.database, 3)] == ["visit.cancel", "visit.change", "visit.announce"]
+
+
+async def test_a_visit_cancelled_a_second_time_is_read_as_cancelled(home):
+    from jackstop import formats
+    from jackstop.model.fleet import Reading
+
+    change = {k: v for k, v in VISIT.items() if k not in {"terminal", "work_order"}}
+    async with home.logged_in("approver") as client:
+        path = "/v1/visits/ATM-0001/WO-17"
+        await client.post("/v1/visits", json=VISIT)
+        for _ in range(2):
+            home.clock.turn(1)
+            assert (await client.delete(path)).status_code == 200
+            home.clock.turn(1)
+            assert (await client.put(path, json=change)).status_code == 200
+        home.clock.turn(1)
+        await client.delete(path)
+    header = b"terminal,kind,work_order,start,end,people,permits,expected_in,expected_out\n"
+    read = formats.find("visits").reader(Reading(name="visits")).feed(header + b"".join(home.line.taken), final=True)
+    assert not read.refusals
+    assert [len(p) for p in read.tables.visits["permits"].to_list()] == [2, 0, 2, 0, 2, 0]
 
 
 @pytest.mark.parametrize(
