@@ -6,15 +6,16 @@
 import importlib
 import pkgutil
 import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from jackstop import __version__, cli
-from jackstop.runners.workers import WorkerLost
+from jackstop.runners.lost import WorkerLost
 from jackstop.sources.bundle import BundleError
-from jackstop.store.results import StoreError
+from jackstop.store.faults import StoreError
 
 USAGE, UNFINISHED = 2, 3
 _OWN = ("main", "shared")
@@ -45,16 +46,17 @@ def _root(
     pass
 
 
-def _gather() -> None:
-    """Every command module adds itself."""
-    for module in pkgutil.iter_modules(cli.__path__):
-        if module.name not in _OWN and not module.name.startswith("_"):
-            importlib.import_module(f"{cli.__name__}.{module.name}").add(app)
+def _gather(asked: Sequence[str]) -> None:
+    """The command module that is asked for adds itself, for a command's name is its file's; every one where none is."""
+    names = [m.name for m in pkgutil.iter_modules(cli.__path__) if m.name not in _OWN and not m.name.startswith("_")]
+    chosen = [n for n in names if n == next((a for a in asked if not a.startswith("-")), None)]
+    for name in chosen or (() if "--version" in asked else names):
+        importlib.import_module(f"{cli.__name__}.{name}").add(app)
 
 
 def main() -> None:
     """Run the command and leave with its exit code; a fault is one line on stderr each."""
-    _gather()
+    _gather(sys.argv[1:])
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
         app()
