@@ -1,6 +1,7 @@
 """The database of the live store: which are taken, what faults say, and that it comes back when its server does."""
 
 import contextlib
+import stat
 import threading
 
 import decided
@@ -8,7 +9,7 @@ import pytest
 from decided import ALERT, step
 from sqlalchemy import event, insert, select, text
 
-from jackstop.store import queries, schema
+from jackstop.store import migrate, queries, schema
 from jackstop.store.database import Database, put
 from jackstop.store.live import Live
 from jackstop.store.results import StoreError
@@ -54,6 +55,15 @@ def test_put_replaces_but_for_what_is_kept(database):
     with database.read() as connection:
         rows = connection.execute(select(schema.keep).order_by("name")).all()
     assert [tuple(r) for r in rows] == [("m", b"3", 3), ("n", b"2", 1)]
+
+
+def test_only_we_may_read_the_file_and_its_journal(tmp_path):
+    path = tmp_path / "store.sqlite"
+    with contextlib.closing(Database(f"sqlite:///{path}")) as database:
+        assert not path.exists()
+        migrate.upgrade(database)
+        made = {p.name: stat.S_IMODE(p.stat().st_mode) for p in tmp_path.iterdir()}
+    assert made == dict.fromkeys(("store.sqlite", "store.sqlite-wal", "store.sqlite-shm"), 0o600)
 
 
 def test_writers_take_turns(database):

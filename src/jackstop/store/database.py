@@ -3,8 +3,9 @@
 Reading sees one moment. Writing is one transaction; on SQLite writers take turns, so a writer must be short.
 """
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -49,6 +50,7 @@ class Database:
         options = {"connect_args": {"timeout": WAIT, "check_same_thread": False}} if self.is_sqlite else {"pool_pre_ping": True}
         self.engine: Engine = create_engine(parsed, **options)
         if self.is_sqlite:
+            event.listen(self.engine, "do_connect", _private)
             event.listen(self.engine, "connect", _prepare)
 
     @contextmanager
@@ -125,6 +127,14 @@ def _upsert(dialect: str, table: Table, columns: tuple[str, ...], keep: tuple[st
         whole = statement.on_conflict_do_nothing(index_elements=keys)
     compiled = whole.compile(dialect=spoken, column_keys=list(columns))
     return str(compiled), tuple(compiled.positiontup or ())
+
+
+def _private(_dialect: object, _record: object, arguments: Sequence[object], _options: object) -> None:
+    """Before SQLite makes a file, make it one that only we may read: it holds what logins rest on."""
+    path = str(arguments[0]) if arguments else ""
+    if path and path != ":memory:":
+        with suppress(OSError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def _prepare(connection: object, _: object) -> None:
