@@ -148,6 +148,22 @@ async def test_a_crash_between_sending_and_recording_hands_the_same_key_over_aga
     assert the_only(scene).state == "sent"
 
 
+@pytest.mark.parametrize(
+    ("name", "on", "note"),
+    [(switches.LIVE, False, "response was switched to dry runs"), (switches.STOPPED, True, "stopped by the kill switch")],
+)
+async def test_what_is_switched_off_while_it_is_tried_again_is_not_tried_again(scene, name, on, note):
+    scene.way.script.append("unsure")
+    scene.alert("a1", ["N-0"])
+    await scene.work()
+    switch(scene, name, on=on)
+    scene.clock.now += MINUTE
+    await scene.work()
+    with scene.database.read() as connection:
+        last = actions.steps(connection, the_only(scene).id)[-1]
+    assert (len(scene.way.sent), last.after, last.note) == (1, "failed", f"{note}; it may have arrived")
+
+
 async def test_a_way_that_must_not_repeat_asks_people_after_a_crash(tmp_path):
     scene = Scene(tmp_path, repeat="ask")
     scene.way.script.append("hang")
@@ -240,6 +256,23 @@ async def test_a_false_alarm_takes_back_what_has_not_left(scene):
     with scene.database.read() as connection:
         assert {a.state for a in actions.listed(connection)} == {"rejected"}
         assert {s.actor for s in actions.steps(connection, the_only(scene).id)} == {"jackstop", "dee"}
+
+
+async def test_alerts_told_while_the_responder_was_away_are_left_to_people_and_old_ones_alone(scene):
+    scene.alert("old", ["N-0"])
+    scene.clock.now += 5 * HOUR
+    scene.alert("late", ["N-1"])
+    scene.clock.now += 11 * MINUTE
+    await scene.work()
+    with scene.database.read() as connection:
+        found = actions.listed(connection)
+        notes = [s.note for a in found if a.kind == "out-of-service" for s in actions.steps(connection, a.id)]
+    assert {(a.terminal, a.state, a.ends_at) for a in found} == {
+        ("N-1", "proposed", START + 9 * HOUR),
+        (None, "proposed", START + 9 * HOUR),
+    }
+    assert notes[-1] == "not by itself: the alert's news came late"
+    assert scene.way.sent == []
 
 
 async def test_a_proposal_nobody_acts_on_lapses(scene):

@@ -15,7 +15,7 @@ def proposals(
 
     Args:
         response: the rules. alert: as it stands. terminals: the fleet's, by id. possible: kinds that some way does.
-        now: µs UTC. dry: whether actions are dry runs now.
+        now: µs UTC, from which a proposal's time runs. dry: whether actions are dry runs now.
     """
     wanted: dict[tuple[Kind, str | None], bool] = {}
     for rule in response.rule:

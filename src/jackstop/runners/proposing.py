@@ -8,6 +8,7 @@ from sqlalchemy import Connection, select
 
 from jackstop.model.fleet import Fleet, Terminal
 from jackstop.model.results import Alert
+from jackstop.model.settings import MINUTE
 from jackstop.policy.allowed import Response
 from jackstop.policy.limits import Sent, refusal
 from jackstop.policy.proposals import proposals
@@ -21,6 +22,9 @@ CURSOR = "responder"
 
 BATCH = 200
 """Changes dealt with in one transaction."""
+
+FRESH = 10 * MINUTE
+"""µs after which an alert's news no longer lets the policy act by itself: a responder that was away leaves it to people."""
 
 
 class Proposer:
@@ -43,28 +47,33 @@ class Proposer:
         c = schema.changes.c
         with self._database.read() as connection:
             after = switches.position(connection, CURSOR)
-            rows = connection.execute(select(c.id, c.kind, c.ref).where(c.id > after).order_by(c.id).limit(BATCH)).all()
+            query = select(c.id, c.kind, c.ref, c.at).where(c.id > after)
+            rows = connection.execute(query.order_by(c.id).limit(BATCH)).all()
         if not rows:
             return 0
         with self._database.write() as connection:
-            for ref in dict.fromkeys(row.ref for row in rows if row.kind == "alert"):
-                self._alert(connection, ref, now)
+            for ref, told_at in {row.ref: row.at for row in rows if row.kind == "alert"}.items():
+                self._alert(connection, ref, told_at, now)
             for ref in dict.fromkeys(row.ref for row in rows if row.kind == "handling"):
                 self._handled(connection, ref, now)
             switches.advance(connection, CURSOR, rows[-1].id, now)
         return len(rows)
 
-    def _alert(self, connection: Connection, ref: str, now: int) -> None:
-        """Propose what the rules say of an alert, and pass what they let pass."""
+    def _alert(self, connection: Connection, ref: str, told_at: int, now: int) -> None:
+        """Propose what the rules say of an alert, and pass what they let pass; what would have lapsed by now is not proposed."""
         row = connection.execute(select(schema.alerts.c.body).where(schema.alerts.c.id == ref)).first()
         if row is None or _status(connection, ref)[0] in {"false-alarm", "resolved"}:
             return
         alert = msgspec.json.decode(bytes(row.body), type=Alert)
         said = switches.read(connection)
         dry = not (self._response.live if said.live is None else said.live)
-        for action in proposals(self._response, alert, self._terminals, self._possible, now, dry=dry):
+        for action in proposals(self._response, alert, self._terminals, self._possible, told_at, dry=dry):
             why = f"{alert.severity}: {alert.title}"
-            if stored.propose(connection, action, SERVICE, why) and action.automatic:
+            if action.ends_at <= now or not stored.propose(connection, action, SERVICE, why):
+                continue
+            if action.automatic and now - told_at > FRESH:
+                stored.put_off(connection, action, now, now, "not by itself: the alert's news came late", SERVICE)
+            elif action.automatic:
                 self._pass(connection, action, now, stopped=said.stopped)
 
     def _pass(self, connection: Connection, action: Action, now: int, *, stopped: bool) -> None:
