@@ -1,5 +1,7 @@
 """The write side of the live store: a step is there once, revisions are kept, and a second loop is noticed."""
 
+import contextlib
+import shutil
 from dataclasses import replace
 
 import decided
@@ -11,7 +13,8 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from jackstop.model.settings import HOUR, SECOND
-from jackstop.store import queries, schema
+from jackstop.store import decisions, queries, schema
+from jackstop.store.database import Database
 from jackstop.store.live import KEPT, Checkpoint, Fact, Live
 from jackstop.store.results import StoreError
 
@@ -58,6 +61,40 @@ def test_what_comes_back_is_what_was_decided(database):
     Live(database).commit(step(1, verdicts=rows, alerts=(ALERT,)))
     assert queries.verdict_frame(database, "ATM-\u00e9", START, START + 1).equals(rows)
     assert queries.alert(database, "a1").alert == ALERT
+
+
+WORDS = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=8), max_size=3)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    rows=st.lists(st.tuples(WORDS, WORDS, st.none() | st.integers(-(2**63), 2**63 - 1)), min_size=1, max_size=4), data=st.data()
+)
+def test_whatever_verdicts_say_comes_back(sqlite_url, rows, data):
+    with contextlib.closing(Database(sqlite_url)) as database:
+        live = Live(database)
+        seq = live.committed() + 1
+        given_rows = frame(
+            *(
+                {"id": f"{seq}-{n}", "terminal": f"T{seq}", "explained_by": a, "gates_failed": b, "picked": p}
+                for n, (a, b, p) in enumerate(rows)
+            )
+        )
+        live.commit(step(seq, verdicts=given_rows))
+        assert queries.verdict_frame(database, f"T{seq}", START, START + 1).equals(given_rows)
+
+
+@given(value=st.text(), most=st.integers(1, 60))
+def test_text_is_made_takable_and_stays_what_it_was_where_it_can(value, most):
+    made = decisions.text(value, most)
+    assert len(made) <= most and "\x00" not in made
+    made.encode()
+    plain = "\x00" not in value and not any("\ud800" <= c <= "\udfff" for c in value)
+    assert made == value or not plain or len(value) > most
+
+
+def test_long_texts_that_begin_alike_stay_apart():
+    assert decisions.text("x" * 300 + "a", 200) != decisions.text("x" * 300 + "b", 200)
 
 
 def test_a_verdict_that_changes_keeps_its_first_instant_and_its_history(database):
@@ -244,16 +281,14 @@ def test_names_no_database_takes_are_made_takable(database):
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cuts=st.lists(st.integers(1, 16), max_size=4), data=st.data())
 def test_restarts_anywhere_leave_what_an_undisturbed_run_leaves(sqlite_url, tmp_path_factory, cuts, data):
-    import shutil
-    from contextlib import closing
-
-    from jackstop.store.database import Database
-
     empty = sqlite_url.removeprefix("sqlite:///")
     folder = tmp_path_factory.mktemp("runs")
     for name in ("calm", "restarted"):
         shutil.copyfile(empty, folder / name)
-    with closing(Database(f"sqlite:///{folder}/calm")) as calm, closing(Database(f"sqlite:///{folder}/restarted")) as torn:
+    with (
+        contextlib.closing(Database(f"sqlite:///{folder}/calm")) as calm,
+        contextlib.closing(Database(f"sqlite:///{folder}/restarted")) as torn,
+    ):
         live = Live(calm)
         for seq in range(1, 17):
             live.commit(decided.busy(seq))
