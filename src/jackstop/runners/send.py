@@ -55,10 +55,10 @@ class Options:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     def span(self) -> int:
-        """µs of event time sent as one: ten seconds, or what goes by in half a second at the speed asked for."""
+        """µs of event time sent as one: half a minute, or what goes by in half a second at the speed asked for, 1 to 10 s."""
         if self.width is not None:
             return self.width
-        return 10 * SECOND if self.speed is None else max(SECOND, min(round(self.speed * SECOND / 2), 10 * SECOND))
+        return 30 * SECOND if self.speed is None else max(SECOND, min(round(self.speed * SECOND / 2), 10 * SECOND))
 
 
 @dataclass(slots=True)

@@ -8,6 +8,8 @@ import copy
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -57,8 +59,8 @@ class Timetable:
 
     def spans(self) -> Iterator[tuple[int, list[Part]]]:
         """The parts of each span that has any, with the span's beginning (µs UTC), in order."""
-        for (span,), rows in self.parts.group_by("span", maintain_order=True):
-            yield int(span) * self.width, [Part(*row) for row in rows.select("file", "start", "end").iter_rows()]
+        for span, rows in groupby(self.parts.iter_rows(), key=itemgetter(0)):
+            yield span * self.width, [Part(*row[1:]) for row in rows]
 
 
 class _Read(NamedTuple):
