@@ -31,6 +31,7 @@ from jackstop.sources.bundle import BundleError
 from jackstop.spool.faults import SpoolError
 from jackstop.spool.gate import SpoolGate
 from jackstop.spool.signer import Signer
+from jackstop.spool.steady import Steady
 from jackstop.spool.writer import Writer
 from jackstop.store import migrate
 from jackstop.store.database import Database
@@ -78,7 +79,7 @@ async def _serve(config: Config) -> None:
     safe(config.declared.api)
     config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     database = Database(config.url)
-    writer = Writer(config.data / "spool", config.declared.spool, now, Signer(config.data / "keys"))
+    writer = Writer(config.data / "spool", config.declared.spool, Steady(now), Signer(config.data / "keys"))
     try:
         await _migrated(database)
         stop = asyncio.Event()

@@ -1,8 +1,6 @@
 """The table of feeds: how far each has come, its mark and its declaration, safe ones and those of the batch at hand."""
 
-from collections.abc import Iterable
-
-from jackstop.spool import Frame, Kind
+from jackstop.spool import Kind
 from jackstop.spool.layout import FeedState
 
 _NONE = FeedState()
@@ -34,11 +32,9 @@ class FeedTable:
         """What was stepped is not."""
         self._next.clear()
 
-    def replay(self, frames: Iterable[Frame]) -> None:
-        """Take note of frames that are on disk."""
-        for f in frames:
-            self.step(f.kind, f.feed, f.data, f.mark)
-        self.keep()
+    def due(self, feed: str) -> int:
+        """How far a feed's stream has come, what was stepped included."""
+        return (self._next.get(feed) or self.safe.get(feed, _NONE)).offset
 
     def marks(self, prefix: str) -> dict[str, bytes]:
         """The marks of the feeds whose names begin so; feeds without one are left out."""

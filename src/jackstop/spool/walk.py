@@ -12,7 +12,7 @@ from jackstop.spool.index import Index
 from jackstop.spool.layout import pieces, read_header
 from jackstop.spool.segments import Segment
 
-_PIECE = 8 << 20
+_PIECE = 1 << 20
 
 
 @dataclass(slots=True)
@@ -75,16 +75,18 @@ def walk(segment: Segment, left: Left, stops: Iterable[int] = (), seen: dict[int
         for frame in found.frames:
             why = _misfit(frame, left)
             if why:
+                left.feeds.keep()
                 return Ended(None, why, left.size)
             end = frame.next.offset
             left.chain.add(found.raw(left.size, end))
-            if frame.kind == Kind.DATA:
+            if frame.kind is Kind.DATA:
                 left.index.add(frame.feed, frame.offset, len(frame.data), left.size)
-            left.feeds.replay((frame,))
+            left.feeds.step(frame.kind, frame.feed, frame.data, frame.mark)
             left.first_received = left.first_received or frame.received
             left.last, left.received, left.size = frame.seq, frame.received, end
             if end in wanted:
                 noted[end] = as_head(left, closed=False)
+        left.feeds.keep()
         if found.signed is not None:
             signed = read(found.signed)
             return Ended(signed, "" if signed else "the signed head cannot be read", found.end)
@@ -99,8 +101,7 @@ def _misfit(frame: Frame, left: Left) -> str:
         return f"frame {frame.seq} after frame {left.last}"
     if frame.received <= left.received:
         return f"frame {frame.seq} was received before the one ahead of it"
-    state = left.feeds.safe.get(frame.feed)
-    due = state.offset if state and frame.kind == Kind.DATA else 0
+    due = left.feeds.due(frame.feed) if frame.kind is Kind.DATA else 0
     if frame.offset != due:
         return f"frame {frame.seq} is at byte {frame.offset} of {frame.feed[:100]}, which has come to {due}"
     return ""
