@@ -191,8 +191,7 @@ class Bank:
 
 def bank(folder, declared: Mapping[str, object] | None = None, limits: Limits | None = None, **more: object) -> Bank:
     """A bank in a folder."""
-    (folder / "web.sqlite").write_bytes(_decided())
-    database = Database(f"sqlite:///{folder / 'web.sqlite'}")
+    database = more.pop("database", None) or _copied(folder)
     clock, line, lock = Clock(), Line(), Lock()
     context = Context(
         database=database,
@@ -211,6 +210,11 @@ def bank(folder, declared: Mapping[str, object] | None = None, limits: Limits | 
     return Bank(context, apps.create(context), clock, line, lock)
 
 
+def _copied(folder: Path) -> Database:
+    (folder / "web.sqlite").write_bytes(_decided())
+    return Database(f"sqlite:///{folder / 'web.sqlite'}")
+
+
 @cache
 def _decided() -> bytes:
     """A database with some decisions, made once."""
@@ -218,12 +222,12 @@ def _decided() -> bytes:
         path = Path(folder) / "made.sqlite"
         database = Database(f"sqlite:///{path}")
         metadata.create_all(database.engine)
-        _decide(database)
+        decide(database)
         database.close()
         return path.read_bytes()
 
 
-def _decide(database: Database) -> None:
+def decide(database: Database) -> None:
     """One alert, one verdict, one fact, one feed, one case with a hold, one action, one dead letter."""
     frame = pl.DataFrame([VERDICT], schema={n: pl.Int64() if n in {"time", "decided_at"} else t for n, t in VERDICTS.items()})
     moved = frame.with_columns(pl.from_epoch(c, "us").dt.replace_time_zone("UTC").alias(c) for c in ("time", "decided_at"))

@@ -8,19 +8,10 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, select, text, update
 
 from jackstop.store import audit
-from jackstop.store.database import Database
 from jackstop.store.schema import audit as rows
-from jackstop.store.schema import keep, metadata
+from jackstop.store.schema import keep
 
 SLOW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-
-
-@pytest.fixture
-def database(tmp_path):
-    made = Database(f"sqlite:///{tmp_path / 'audit.sqlite'}")
-    metadata.create_all(made.engine)
-    yield made
-    made.close()
 
 
 def wrote(database, n):

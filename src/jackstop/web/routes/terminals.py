@@ -101,8 +101,8 @@ def events(context: Ctx, terminal: str, since: Since = None, until: Until = None
 
 
 def _row(context: Context, terminal: str) -> TerminalRow:
-    rows = queries.terminals(context.database, context.fleet)
-    return there(next((r for r in rows if r.id == terminal), None), "terminal", terminal)
+    rows = queries.terminals(context.database, context.fleet, [terminal])
+    return there(next(iter(rows), None), "terminal", terminal)
 
 
 def _facts(row: TerminalRow) -> list[FactLine]:
