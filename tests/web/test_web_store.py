@@ -117,7 +117,8 @@ async def test_a_tour_of_the_api_over_either_database(database, tmp_path):
         for path in (
             "alerts", "alerts/a1", "alerts/a1/timeline", "cases", "holds", "terminals", "terminals/ATM-0001", "verdicts",
             "verdicts/m1",
-            "kpis", "visits", "policy", "detections", "advisories", "actions", "actions/act1", "switches", "users", "tokens", "audit",
+            "kpis", "visits", "policy", "detections", "advisories", "actions", "actions/act1", "switches", "users", "tokens",
+            "audit",
             "audit/verification", "sinks", "sinks/dead-letters", "feeds", "health", "session/all",
         ):  # fmt: skip
             assert (await client.get(f"/v1/{path}")).status_code == 200, path

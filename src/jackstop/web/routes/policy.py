@@ -3,8 +3,7 @@
 from pydantic import Field
 
 from jackstop.policy.allowed import Response
-from jackstop.policy.model import Interlock
-from jackstop.policy.safety import Safety
+from jackstop.policy.model import Interlock, Safety
 from jackstop.web.asking import Ctx
 from jackstop.web.routing import Routes
 from jackstop.web.shapes import Shape
