@@ -15,6 +15,7 @@ from jackstop.cli import policy
 from jackstop.model.results import VERDICTS
 from jackstop.sources.bundle import BundleError
 from jackstop.store.database import Database, default_url
+from jackstop.store.decisions import put_facts
 from jackstop.store.live import Live
 
 POLICY = """
@@ -92,6 +93,26 @@ def test_check_tells_what_differs_and_leaves_with_1(said, night):
         "check", "--config", "jackstop.toml", "--inventory", "b/inventory.csv", "--at", "2026-03-02T00:00:00Z", "--format", "json"
     )
     assert json.loads(by_service.stdout) == told
+
+
+def test_what_machines_hold_stands_in_for_a_reading_of_their_limit(said, night):
+    (night / "cash.toml").write_text("[safety]\ncash_limit = 100000\n")
+    (night / "b" / "inventory.csv").write_text("terminal,setting,value,observed_at\n")
+    with contextlib.closing(Database(default_url(night / "data"))) as database, database.write() as connection:
+        facts = [("ATM-0001", "level:1", 60_000), ("ATM-0001", "level:2", 50_000), ("ATM-0002", "level:1", 100_000)]
+        put_facts(connection, [(t, f, 1_772_323_200_000_000, str(v)) for t, f, v in facts], 1)
+    words = (
+        "--config",
+        "jackstop.toml",
+        "--policy",
+        "cash.toml",
+        "--inventory",
+        "b/inventory.csv",
+        "--at",
+        "2026-03-02T00:00:00Z",
+    )
+    told = json.loads(said("check", *words, "--format", "json").stdout)["deviations"]
+    assert [(d["terminal"], d["expected"], d["found"]) for d in told] == [("ATM-0001", "at most 100000", "110000")]
 
 
 def test_check_leaves_with_0_where_all_is_as_wanted_and_with_1_for_lines_it_cannot_use(said, night):

@@ -26,6 +26,7 @@ from jackstop.sources import bundle as bundles
 from jackstop.sources import fleet_file
 from jackstop.sources.fleet_file import BundleError
 from jackstop.store.database import Database
+from jackstop.store.levels import levels
 
 if TYPE_CHECKING:
     from jackstop.service.config import Config
@@ -63,6 +64,8 @@ def check(
     root, fleet, wanted = _place(bundle, config, policy)
     path = inventory or root / "inventory.csv"
     found = inventories.read(_text(path).splitlines(), str(path))
+    if config is not None:
+        _held(config, found)
     shared.warn(found.faults)
     now = shared.instant(at)
     differing = safety.deviations(wanted, fleet, found, time.time_ns() // 1000 if now is None else now)
@@ -143,6 +146,18 @@ def _service(path: Path) -> "Config":
     from jackstop.service import config
 
     return config.load(path)
+
+
+def _held(config: Path, found: Inventory) -> None:
+    """Cash that machines hold by their own counters stands in for readings of `cash_limit` that are not there."""
+    database = Database(_service(config).url)
+    try:
+        with database.read() as connection:
+            held = levels(connection)
+    finally:
+        database.close()
+    for terminal, (worth, at) in held.items():
+        found.readings.setdefault((terminal, "cash_limit"), inventories.Reading(str(worth), at))
 
 
 def _policy(path: Path) -> Policy:
