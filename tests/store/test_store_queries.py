@@ -186,6 +186,8 @@ def test_terminals_show_facts_open_alerts_and_when_they_were_last_heard(filled):
     concerned = [a for a in some_alerts() if "ATM-1" in a.terminals and a.id != "a03"]
     assert (one.open_alerts, one.unexplained, one.money_at_risk) == (len(concerned), 4000 * len(concerned), 90_000)
     assert two.open_alerts == 24
+    assert queries.troubled(filled) == {"ATM-1", "ATM-2"}
+    assert queries.terminals(filled, FLEET, ["ATM-2", "none"]) == [two] and queries.terminals(filled, FLEET, []) == []
 
 
 MOVEMENT = st.fixed_dictionaries(

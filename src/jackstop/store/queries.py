@@ -30,7 +30,7 @@ from jackstop.store.shown import (
     TerminalRow,
     VerdictRow,
 )
-from jackstop.store.standing import measures, terminals
+from jackstop.store.standing import measures, terminals, troubled
 
 __all__ = [
     "AlertDetail",
@@ -53,6 +53,7 @@ __all__ = [
     "measures",
     "read_alert",
     "terminals",
+    "troubled",
     "verdict",
     "verdict_frame",
     "verdict_history",

@@ -1,11 +1,12 @@
 """How the fleet stands: its terminals now, and its measures over a stretch of time."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import polars as pl
-from sqlalchemy import BigInteger, Connection, case, cast, func, select
+from sqlalchemy import BigInteger, Connection, case, cast, func, select, true
+from sqlalchemy.sql.elements import ColumnElement
 
 from jackstop import kpi
 from jackstop.model.fleet import Fleet
@@ -40,16 +41,18 @@ class _Trouble:
     at_risk: int = 0
 
 
-def terminals(database: Database, fleet: Fleet) -> list[TerminalRow]:
-    """The fleet's terminals, in its order.
+def terminals(database: Database, fleet: Fleet, only: Collection[str] | None = None) -> list[TerminalRow]:
+    """The fleet's terminals, in its order; `only` those with these ids, if any are named.
 
     Raises:
         StoreError: the database cannot be read.
     """
     with database.read() as connection:
-        facts, trouble, heard = _facts(connection), _trouble(connection), _heard(connection)
-    made = []
+        facts, trouble, heard = _facts(connection, only), _trouble(connection, only), _heard(connection, only)
+    made, named = [], None if only is None else frozenset(only)
     for t in fleet.terminal:
+        if named is not None and t.id not in named:
+            continue
         known, alerts = tuple(facts[t.id]), trouble[t.id]
         times = [f.at for f in known if f.fact == LAST_SEEN] + ([heard[t.id]] if t.id in heard else [])
         made.append(
@@ -69,21 +72,36 @@ def terminals(database: Database, fleet: Fleet) -> list[TerminalRow]:
     return made
 
 
-def _facts(connection: Connection) -> defaultdict[str, list[Fact]]:
+def troubled(database: Database) -> frozenset[str]:
+    """The terminals that have open alerts.
+
+    Raises:
+        StoreError: the database cannot be read.
+    """
+    with database.read() as connection:
+        return frozenset(_trouble(connection, None))
+
+
+def _of(column: ColumnElement[str], only: Collection[str] | None) -> ColumnElement[bool]:
+    return true() if only is None else column.in_(only)
+
+
+def _facts(connection: Connection, only: Collection[str] | None) -> defaultdict[str, list[Fact]]:
     c = schema.facts.c
     found = defaultdict[str, list[Fact]](list)
-    for row in connection.execute(select(c.terminal, c.fact, c.at, c.value).order_by(c.terminal, c.fact)):
+    asked = select(c.terminal, c.fact, c.at, c.value).where(_of(c.terminal, only)).order_by(c.terminal, c.fact)
+    for row in connection.execute(asked):
         found[row[0]].append(Fact(*row))
     return found
 
 
-def _trouble(connection: Connection) -> defaultdict[str, _Trouble]:
+def _trouble(connection: Connection, only: Collection[str] | None) -> defaultdict[str, _Trouble]:
     """The open alerts of each terminal."""
     a, h, t = schema.alerts, schema.handling, schema.alert_terminals
     asked = (
         select(t.c.terminal, func.count(), func.max(a.c.rank), func.sum(a.c.unexplained), func.max(a.c.money_at_risk))
         .select_from(t.join(a, t.c.alert == a.c.id).outerjoin(h, h.c.alert == a.c.id))
-        .where(func.coalesce(h.c.status, "").not_in(DONE))
+        .where(func.coalesce(h.c.status, "").not_in(DONE), _of(t.c.terminal, only))
         .group_by(t.c.terminal)
     )
     found = defaultdict[str, _Trouble](_Trouble)
@@ -92,11 +110,11 @@ def _trouble(connection: Connection) -> defaultdict[str, _Trouble]:
     return found
 
 
-def _heard(connection: Connection) -> dict[str, int]:
+def _heard(connection: Connection, only: Collection[str] | None) -> dict[str, int]:
     """When each terminal's own feeds last brought something."""
     f = schema.feeds.c
-    asked = select(f.terminal, func.max(f.last_received)).where(f.terminal.is_not(None), f.last_received.is_not(None))
-    return {t: at for t, at in connection.execute(asked.group_by(f.terminal))}
+    asked = select(f.terminal, func.max(f.last_received)).where(f.last_received.is_not(None), _of(f.terminal, only))
+    return {t: at for t, at in connection.execute(asked.group_by(f.terminal)) if t is not None}
 
 
 def measures(database: Database, fleet: Fleet, begin: int, end: int) -> Measures:

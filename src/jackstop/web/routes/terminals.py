@@ -60,9 +60,11 @@ def listing(
     after: After = None,
 ) -> PageOf[TerminalLine]:
     """The fleet's terminals by id."""
-    rows = sorted(queries.terminals(context.database, context.fleet), key=lambda r: r.id)
-    rest = [r for r in rows if (after is None or r.id > after) and (r.open_alerts or not troubled)]
-    shown = [TerminalLine.model_validate(r) for r in rest[:limit]]
+    wanted = queries.troubled(context.database) if troubled else None
+    ids = sorted(t.id for t in context.fleet.terminal if after is None or t.id > after)
+    rest = [i for i in ids if wanted is None or i in wanted]
+    rows = sorted(queries.terminals(context.database, context.fleet, rest[:limit]), key=lambda r: r.id)
+    shown = [TerminalLine.model_validate(r) for r in rows]
     return PageOf(items=shown, next=shown[-1].id if len(rest) > limit else None)
 
 
