@@ -69,6 +69,7 @@ async def test_the_automatic_class_leaves_without_people_within_the_limits_and_t
         notes = {actions.steps(connection, a.id)[-1].note for a in left}
     assert sorted(a.terminal for a in left) == NORTH[2:4]
     assert notes == {"not by itself: enough terminals were taken out of service within the hour"}
+    assert {a.told.passed_on for a in left} == {"enough terminals were taken out of service within the hour"}
 
 
 async def test_what_people_approve_beyond_the_limits_waits_until_they_allow_it(scene):

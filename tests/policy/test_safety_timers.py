@@ -79,6 +79,28 @@ def test_overrides_and_the_sites_own_hours_apply():
     assert told == [("B", "payout_hours", "differs", "within 06:00-22:00", "09:00-23:00")]
 
 
+@pytest.mark.parametrize(
+    ("at", "good"),
+    [
+        ("2026-02-27T23:00:00Z", True),
+        ("2026-02-28T19:59:00Z", True),
+        ("2026-02-28T20:00:00Z", False),
+        ("2026-03-01T07:59:00Z", False),
+        ("2026-03-02T07:59:00Z", False),
+        ("2026-03-02T20:00:00Z", True),
+    ],
+)
+def test_less_cash_may_be_held_in_some_nights_by_the_time_of_the_reading(at, good):
+    policy = '[safety]\ncash_limit = 900\n[[safety.override]]\ndays = ["Sat", "Sun"]\nhours = "20:00-08:00"\ncash_limit = 500\n'
+    told = [d for d in found(policy, f"A,cash_limit,600,{at}\nB,cash_limit,1,{at}\n") if d[2] == "differs"]
+    assert told == ([] if good else [("A", "cash_limit", "differs", "at most 500", "600")])
+
+
+def test_a_timer_that_holds_at_times_only_is_refused():
+    with pytest.raises(model.declared.Undeclared, match="cash_limit alone"):
+        model.parse('[[safety.override]]\ndays = ["Sat"]\nlock_after_door = "1h"\n', "p")
+
+
 def test_a_policy_that_reaches_beyond_the_sites_hours_is_told():
     policy = '[safety]\nsupervisor_hours = "08:00-18:00"\n[interlock.payout_hours]\nhours = "06:00-23:00"\n'
     told = found(policy, f"A,supervisor_hours,10:00-11:00,{FRESH}\nB,supervisor_hours,10:00-11:00,{FRESH}\n")

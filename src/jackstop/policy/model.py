@@ -6,7 +6,7 @@ Nothing acts until it is switched on: the interlock observes, actions are dry ru
 import hashlib
 from typing import Literal
 
-from pydantic import Field, PrivateAttr, field_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from jackstop.model import declared
 from jackstop.model.fleet import Currency, Span
@@ -165,7 +165,22 @@ class Expected(Strict):
 
 
 class ExpectedOverride(Selector, Expected):
-    """`[[safety.override]]`: for some terminals, the settings that differ; later ones win."""
+    """`[[safety.override]]`: for some terminals, the settings that differ; later ones win.
+
+    Attributes:
+        hours, days: only then, in the terminal's time zone: lower limits of cash for nights and weekends. Timers and bands of a
+            machine hold always, so these two go with `cash_limit` alone.
+    """
+
+    hours: Band | None = None
+    days: tuple[Day, ...] = ()
+
+    @model_validator(mode="after")
+    def _then(self) -> "ExpectedOverride":
+        timed = bool(self.hours or self.days)
+        if timed and self.model_fields_set & set(Expected.model_fields) - {"cash_limit"}:
+            raise ValueError("hours and days go with cash_limit alone, expected no other setting beside them")
+        return self
 
 
 class Safety(Expected):

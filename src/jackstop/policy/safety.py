@@ -2,15 +2,15 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import ValidationError
 
 from jackstop.model.fleet import Fleet, Site, Terminal, microseconds
 from jackstop.model.settings import HOUR
-from jackstop.policy.hours import SITE, within
+from jackstop.policy.hours import SITE, Day, Opening, within
 from jackstop.policy.inventory import Inventory, Reading
-from jackstop.policy.model import Expected, Policy, Safety
+from jackstop.policy.model import Expected, ExpectedOverride, Policy, Safety
 from jackstop.policy.stations import overlaid, stations
 
 State = Literal["differs", "missing", "stale", "unreadable", "contradicts", "stranger"]
@@ -45,11 +45,12 @@ def deviations(policy: Policy, fleet: Fleet, inventory: Inventory, now: int) -> 
     """
     found: list[Deviation] = []
     for terminal in fleet.terminal:
-        wanted = expected(policy.safety, terminal)
+        wanted = expected(policy.safety, terminal, fleet, now)
         for setting in Expected.model_fields:
-            value = getattr(wanted, setting)
+            reading = inventory.readings.get((terminal.id, setting))
+            then = wanted if reading is None else expected(policy.safety, terminal, fleet, reading.at)
+            value = getattr(then, setting)
             if value is not None:
-                reading = inventory.readings.get((terminal.id, setting))
                 found += _judge(terminal, setting, str(value), reading, now - policy.safety.fresh * 24 * HOUR)
         found += _contradictions(terminal, wanted)
     found += _interlock(policy, fleet)
@@ -58,13 +59,21 @@ def deviations(policy: Policy, fleet: Fleet, inventory: Inventory, now: int) -> 
     return found + [Deviation(t, "", "stranger", "a terminal of fleet.toml") for t in strange]
 
 
-def expected(safety: Safety, terminal: Terminal) -> Expected:
-    """The settings wanted at a terminal, with every override that fits."""
+def expected(safety: Safety, terminal: Terminal, fleet: Fleet, at: int) -> Expected:
+    """The settings wanted at a terminal at a time (µs UTC), with every override that fits."""
     wanted = Expected(**{n: getattr(safety, n) for n in Expected.model_fields})
     for override in safety.override:
-        if override.fits(terminal):
+        if override.fits(terminal) and _then(override, terminal, fleet, at):
             wanted = overlaid(wanted, override)
     return wanted
+
+
+def _then(override: ExpectedOverride, terminal: Terminal, fleet: Fleet, at: int) -> bool:
+    """Whether an override counts at a time; one without hours and days always does."""
+    if not (override.hours or override.days):
+        return True
+    idle = tuple(d for d in get_args(Day) if override.days and d not in override.days)
+    return Opening.of(override.hours or "00:00-24:00", idle, terminal, fleet).holds(at)
 
 
 def _judge(terminal: Terminal, setting: str, value: str, reading: Reading | None, oldest: int) -> Iterator[Deviation]:

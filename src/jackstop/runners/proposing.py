@@ -72,7 +72,7 @@ class Proposer:
             if action.ends_at <= now or not stored.propose(connection, action, SERVICE, why):
                 continue
             if action.automatic and now - told_at > FRESH:
-                stored.put_off(connection, action, now, now, "not by itself: the alert's news came late", SERVICE)
+                _left(connection, action, now, "the alert's news came late")
             elif action.automatic:
                 self._pass(connection, action, now, stopped=said.stopped)
 
@@ -86,7 +86,7 @@ class Proposer:
         if against is None:
             stored.move(connection, action.id, "pass", SERVICE, now, note="within the limits of the policy")
         else:
-            stored.put_off(connection, action, now, now, f"not by itself: {against.en}", SERVICE)
+            _left(connection, action, now, against.en)
 
     def _handled(self, connection: Connection, ref: str, now: int) -> None:
         """Reject what has not left about an alert that people closed as a false alarm."""
@@ -98,6 +98,12 @@ class Proposer:
                 stored.move(connection, action.id, "reject", who, now, note="the alert was closed as a false alarm")
             except Refused:
                 continue
+
+
+def _left(connection: Connection, action: Action, now: int, why: str) -> None:
+    """An automatic action is left to people; why is told with it."""
+    told = replace(action.told, passed_on=why)
+    stored.put_off(connection, replace(action, told=told), now, now, f"not by itself: {why}", SERVICE)
 
 
 def _status(connection: Connection, alert: str) -> tuple[str, str]:
