@@ -4,7 +4,7 @@ All calls but the constructor block; they belong into one thread.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple, Protocol
 
 from confluent_kafka import OFFSET_STORED, Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -34,11 +34,11 @@ class Log(Protocol):
     def poll(self, most: int, size: int, timeout: float) -> list[Told]:
         """The next messages: at most so many, about so many bytes; waits at most `timeout` s for the first."""
 
-    def hold(self) -> None:
-        """Give no more messages for now."""
+    def hold(self, places: Iterable[Place]) -> None:
+        """Give no more messages of these partitions for now."""
 
-    def release(self) -> None:
-        """Go on."""
+    def release(self, places: Iterable[Place]) -> None:
+        """Go on with them."""
 
     def note(self, positions: Mapping[Place, int]) -> None:
         """Tell the cluster how far messages are taken, so that others see the lag."""
@@ -83,13 +83,17 @@ class Cluster:
                 break
         return found
 
-    def hold(self) -> None:
+    def hold(self, places: Iterable[Place]) -> None:
         """See `Log.hold`."""
-        self._consumer.pause(self._consumer.assignment())
+        self._consumer.pause(self._ours(places))
 
-    def release(self) -> None:
+    def release(self, places: Iterable[Place]) -> None:
         """See `Log.release`."""
-        self._consumer.resume(self._consumer.assignment())
+        self._consumer.resume(self._ours(places))
+
+    def _ours(self, places: Iterable[Place]) -> list[TopicPartition]:
+        wanted = set(places)
+        return [p for p in self._consumer.assignment() if (p.topic, p.partition) in wanted]
 
     def note(self, positions: Mapping[Place, int]) -> None:
         """See `Log.note`."""

@@ -17,26 +17,26 @@ be taken by both. Order is kept within a partition.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 from pydantic import Field, field_validator
 
-from jackstop.intake import Full, Gate, Place, _address
+from jackstop.intake import Gate, Place, _address
 from jackstop.intake import _kafka_log as logs
-from jackstop.intake._feeds import Feeds, Unknown, known
-from jackstop.intake._kafka_log import Cluster, Log, Told
+from jackstop.intake._feeds import Feeds, known
+from jackstop.intake._kafka_lanes import Desk, Lane
+from jackstop.intake._kafka_log import Cluster, Log
 from jackstop.intake._kafka_marks import Marks
-from jackstop.intake._text import PIECE, Lined, headed, whole
+from jackstop.intake._text import PIECE, Lined
 from jackstop.model.service import Feed
 
 _Result = TypeVar("_Result")
 _AT_ONCE = 2000
-_WAIT = 0.25
-_EVERY = 1.0
-_SHORTEST, _LONGEST = 0.005, 5.0
+_WAIT, _SOON, _EVERY = 0.25, 0.02, 1.0
+_WAITING, _LEAST = 64 << 20, 1 << 18
 
 OURS = (
     "bootstrap.servers",
@@ -101,14 +101,14 @@ async def follow(config: Config, gate: Gate, place: Place, open_log: Open, clock
     feeds = Feeds(config, place, len(config.topics) * (len(place.fleet.terminal) + 1), per_terminal=config.per_terminal)
     marks = Marks()
     marks.learn(gate.marks(config.name))
-    follower = _Follower(config, gate, place, feeds, marks, clock)
+    desk = Desk(config, gate, place, feeds, marks, config.per_terminal, len(config.topics) > 1)
     with ThreadPoolExecutor(1, f"kafka-{config.name}") as thread:
-        follower.thread = thread
+        follower = _Follower(config, desk, clock, thread)
         opening = asyncio.ensure_future(follower.call(open_log, settings, config.topics, follower.resume))
         try:
-            follower.log = await asyncio.shield(opening)
+            log = await asyncio.shield(opening)
             await known(gate, follower.expected())
-            await follower.run()
+            await follower.run(log)
         finally:
             await asyncio.shield(follower.leave(await opening))
 
@@ -138,27 +138,15 @@ def _settings(config: Config, place: Place) -> dict[str, str]:
 
 
 @dataclass(slots=True)
-class _Parcel:
-    """Messages for one feed: their bytes, and the offset after the last of each partition."""
-
-    feed: Feed
-    parts: list[bytes] = field(default_factory=list)
-    size: int = 0
-    reached: dict[logs.Place, int] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
 class _Follower:
+    """Brings messages from the log to their lanes."""
+
     config: Config
-    gate: Gate
-    place: Place
-    feeds: Feeds
-    marks: Marks
+    desk: Desk
     clock: Callable[[], float]
-    thread: ThreadPoolExecutor | None = None
-    log: Log | None = None
-    _pending: list[Told] = field(default_factory=list)
-    _messages: int = 0
+    thread: ThreadPoolExecutor
+    _lanes: dict[logs.Place, Lane] = field(default_factory=dict)
+    _held: set[logs.Place] = field(default_factory=set)
     _noted: float = float("-inf")
 
     async def call(self, work: Callable[..., _Result], *given: object) -> _Result:
@@ -166,110 +154,62 @@ class _Follower:
         return await asyncio.get_running_loop().run_in_executor(self.thread, work, *given)
 
     async def leave(self, log: Log) -> None:
-        """Tell how far messages are taken, and leave."""
+        """End the lanes, tell how far messages are taken, and leave."""
+        tasks = [lane.task for lane in self._lanes.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         try:
-            await self.call(log.note, dict(self.marks.low))
+            await self.call(log.note, dict(self.desk.marks.low))
         finally:
             await self.call(log.close)
 
     def expected(self) -> list[Feed]:
         """The feeds whose silence is to be seen."""
         sources = self.config.topics if len(self.config.topics) > 1 else (None,)
-        terminals = [t.id for t in self.place.fleet.terminal] if self.config.per_terminal else [None]
-        return [self.feeds.of(t, s) for t in terminals for s in sources]
+        terminals = [t.id for t in self.desk.place.fleet.terminal] if self.config.per_terminal else [None]
+        return [self.desk.feeds.of(t, s) for t in terminals for s in sources]
 
     def resume(self, place: logs.Place, first: int, end: int) -> int | None:
         """Where a partition goes on (called in the log's thread, while the loop waits for it)."""
-        reached = self.marks.reached(place)
+        marks = self.desk.marks
+        reached = marks.reached(place)
         if reached is None:
             return None
         if reached > end:
-            self.marks.begin_anew(place, first)
-        self.marks.low[place] = max(self.marks.low[place], first)
-        return self.marks.low[place]
+            marks.begin_anew(place, first)
+        marks.low[place] = max(marks.low[place], first)
+        return marks.low[place]
 
-    async def run(self) -> None:
+    async def run(self, log: Log) -> None:
         """Take messages as they come."""
-        assert self.log is not None
         while True:
-            pending, self._pending = self._pending, []
-            polled = pending or await self.call(self.log.poll, _AT_ONCE, PIECE, _WAIT)
-            await self._take(polled)
+            for message in await self.call(log.poll, _AT_ONCE, PIECE, _SOON if self._held else _WAIT):
+                lane = self._lanes.get(message.place)
+                if lane is None:
+                    lane = self._lanes[message.place] = Lane(message.place, self.desk)
+                lane.put(message)
+            for lane in self._lanes.values():
+                if lane.task.done():
+                    lane.task.result()
+            await self._hold(log)
             if self.clock() - self._noted >= _EVERY:
                 self._noted = self.clock()
-                await self.call(self.log.note, dict(self.marks.low))
-                self.place.tell("messages", self._messages)
-                self.place.tell("lag", await self.call(self.log.lag))
-            for fault in self.log.faults():
-                self.place.tell("fault", fault)
+                await self._tell(log)
+            for fault in log.faults():
+                self.desk.place.tell("fault", fault)
 
-    async def _take(self, messages: list[Told]) -> None:
-        """Take messages; below the last of each partition everything is then in the spool."""
-        parcels: dict[str, _Parcel] = {}
-        ends: dict[logs.Place, int] = {}
-        for message in messages:
-            self.marks.low.setdefault(message.place, message.offset)
-            ends[message.place] = max(message.offset + 1, ends.get(message.place, 0))
-            await self._sort(message, parcels)
-        for parcel in parcels.values():
-            await self._hand(parcel)
-        for place, end in ends.items():
-            self.marks.low[place] = max(end, self.marks.low.get(place, 0))
-        self._messages += len(messages)
+    async def _hold(self, log: Log) -> None:
+        """Partitions of which much waits give nothing more for now; the others go on."""
+        room = max(_LEAST, _WAITING // max(1, len(self._lanes)))
+        if over := [place for place, lane in self._lanes.items() if lane.bytes > room]:
+            await self.call(log.hold, over)
+            self._held.update(over)
+        if free := [place for place in self._held if self._lanes[place].bytes <= room // 2]:
+            await self.call(log.release, free)
+            self._held.difference_update(free)
 
-    async def _sort(self, message: Told, parcels: dict[str, _Parcel]) -> None:
-        """Put a message into the parcel of its feed; a full one is handed over first."""
-        if not message.value:
-            return
-        topic = message.place[0]
-        key = message.key.decode("utf-8", "replace") if self.config.per_terminal else None
-        try:
-            feed = self.feeds.of(key or None, topic if len(self.config.topics) > 1 else None)
-        except Unknown as fault:
-            await self._refuse(message, str(fault))
-            return
-        if self.marks.known(feed.name, message.place, message.offset):
-            return
-        data = whole(self.config, message.value)
-        if len(data) > PIECE:
-            await self._refuse(message, f"a message of {len(data)} bytes, expected {PIECE} at most")
-            return
-        parcel = parcels.setdefault(feed.name, _Parcel(feed))
-        if parcel.size + len(data) > PIECE:
-            await self._hand(parcel)
-            parcel = parcels[feed.name] = _Parcel(feed)
-        parcel.parts.append(data)
-        parcel.size += len(data)
-        parcel.reached[message.place] = message.offset + 1
-
-    async def _hand(self, parcel: _Parcel) -> None:
-        data = headed(self.config, b"".join(parcel.parts))
-        mark = self.marks.reach(parcel.feed.name, parcel.reached)
-        peer = f"kafka {', '.join(sorted({t for t, _ in parcel.reached}))}"
-        await self._patiently(lambda: self.gate.accept(parcel.feed, data, mark=mark, peer=peer))
-        self.marks.taken(parcel.feed.name, parcel.reached)
-
-    async def _refuse(self, message: Told, reason: str) -> None:
-        where = f"kafka {message.place[0]}/{message.place[1]}@{message.offset}"
-        value = message.value or b""
-        await self._patiently(lambda: self.gate.refuse(self.feeds.own, value, reason, peer=where))
-
-    async def _patiently(self, work: Callable[[], Awaitable[object]]) -> None:
-        """Do what the gate may be too full for; until then the cluster gives nothing more."""
-        assert self.log is not None
-        held = False
-        while True:
-            try:
-                await work()
-            except Full as full:
-                if not held:
-                    held = True
-                    await self.call(self.log.hold)
-                    self.place.tell("waiting", full.reason)
-                self._pending += await self.call(self.log.poll, _AT_ONCE, PIECE, 0.0)
-                await asyncio.sleep(min(max(full.retry_after, _SHORTEST), _LONGEST))
-            else:
-                break
-        if held:
-            await self.call(self.log.release)
-            self.place.tell("waiting", "")
+    async def _tell(self, log: Log) -> None:
+        await self.call(log.note, dict(self.desk.marks.low))
+        self.desk.place.tell("messages", self.desk.messages)
+        self.desk.place.tell("lag", await self.call(log.lag))
