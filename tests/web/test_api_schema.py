@@ -13,7 +13,7 @@ from schemathesis import GenerationMode
 from jackstop.web.roles import NEEDS
 
 SETTINGS = hypothesis.settings(
-    max_examples=3,
+    max_examples=2,
     deadline=None,
     derandomize=True,
     suppress_health_check=list(hypothesis.HealthCheck),

@@ -11,7 +11,7 @@ from jackstop.store import audit
 from jackstop.store.schema import audit as rows
 from jackstop.store.schema import keep
 
-SLOW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SLOW = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def wrote(database, n):

@@ -99,7 +99,7 @@ async def test_failed_logins_wait_longer_and_longer_and_a_success_forgets_them(t
 async def test_strangers_cannot_shut_a_user_out_for_longer_than_a_minute(tmp_path):
     home = bank(tmp_path, limits=Limits(tries=3, strange=1000, strange_burst=1000))
     home.person("mori", "analyst")
-    for i in range(40):
+    for i in range(12):
         async with home.client(address=f"198.51.100.{i}") as client:
             await log_in(home, client, password="wrong")
             home.clock.turn(61)
