@@ -15,7 +15,7 @@ from fake_gate import FakeGate, FakePlace, running, until
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jackstop.intake import mqtt
+from jackstop.intake import Full, mqtt
 from jackstop.intake._feeds import Unknown
 
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
@@ -133,6 +133,42 @@ async def test_a_full_gate_is_waited_for_and_a_broker_that_goes_away_is_found_ag
         await publish(broker, [("atm/ATM-2/events", b"after")])
         await until(lambda: len(gate.lines()) == 2)
     assert gate.lines() == [b"before", b"after"]
+
+
+class Loud(FakeGate):
+    """A gate that takes nothing of one feed."""
+
+    async def accept(self, feed, data, *, mark=b"", peer=""):
+        if feed.name == "m/ATM-1":
+            raise Full("over its quota", 0.01)
+        return await super().accept(feed, data, mark=mark, peer=peer)
+
+
+@broker_needed
+async def test_a_loud_terminal_holds_up_no_other_and_its_messages_are_kept_by_the_broker(broker):
+    await broker.ready()
+    gate, fake = Loud(), place()
+    async with running(mqtt, config(broker), gate, fake):
+        await until(lambda: fake.facts.get("connected"))
+        await publish(broker, [("atm/ATM-1/events", b"loud %d" % n) for n in range(100)])
+        await publish(broker, [("atm/ATM-2/events", b"quiet")])
+        await until(lambda: gate.lines("m/ATM-2") == [b"quiet"])
+        assert not gate.lines("m/ATM-1")
+    again = FakeGate()
+    async with running(mqtt, config(broker), again, place()):
+        await until(lambda: len(again.lines()) == 100)
+    assert again.lines() == [b"loud %d" % n for n in range(100)]
+
+
+@broker_needed
+async def test_a_gate_that_fails_ends_the_intake_so_that_it_is_begun_again(broker):
+    await broker.ready()
+    gate, fake = FakeGate(faults=[OSError(5, "Input/output error")]), place()
+    task = asyncio.ensure_future(mqtt.run(config(broker), gate, fake.place()))
+    await until(lambda: fake.facts.get("connected"))
+    await publish(broker, [("atm/ATM-1/events", b"x")])
+    with pytest.raises(OSError, match="Input/output"):
+        await asyncio.wait_for(task, 10)
 
 
 @broker_needed

@@ -1,6 +1,7 @@
 """The XFS4IoT ear: what terminals say becomes lines the reader understands, and nothing that moves cash can be said to them."""
 
 import ast
+import asyncio
 import json
 import ssl
 from pathlib import Path
@@ -207,6 +208,14 @@ async def test_a_message_that_is_too_long_ends_the_connection_and_not_the_intake
         await machine.say("x" * (2 << 20))
         await until(lambda: len(machine.connected) > 1)
     assert "too big" in str(place.facts["fault"]) or "1009" in str(place.facts["fault"])
+
+
+async def test_a_gate_that_fails_ends_the_intake_so_that_it_is_begun_again():
+    gate = FakeGate(faults=[OSError(5, "Input/output error")])
+    async with Machine() as machine:
+        listening = xfs4iot_ws.run(config(urls={"ATM-1": [machine.base]}), gate, FakePlace(Path(), TERMINALS).place())
+        with pytest.raises(OSError, match="Input/output"):
+            await asyncio.wait_for(listening, 10)
 
 
 async def test_wss_checks_the_terminals_certificate(tmp_path):

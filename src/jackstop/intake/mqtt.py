@@ -20,6 +20,7 @@ import asyncio
 import re
 import ssl
 import time
+from collections import deque
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -38,7 +39,7 @@ from jackstop.intake._patience import take
 from jackstop.intake._text import PIECE, Lined, headed, whole
 from jackstop.model.service import Feed
 
-_AT_ONCE = 500
+_MOST = 64 << 20
 _IN_FLIGHT = 1000
 _WAITING = 20_000
 _KEPT = 7 * 24 * 3600
@@ -164,6 +165,34 @@ def _pattern(topic: str) -> str:
     return "/".join([*([made] if before else []), parts.get(last, re.escape(last))])
 
 
+class _Lane:
+    """Messages of one feed that wait for the gate."""
+
+    def __init__(self, feed: Feed) -> None:
+        self.feed = feed
+        self._waiting: deque[tuple[aiomqtt.Message, bytes]] = deque()
+        self._some = asyncio.Event()
+
+    def put(self, message: aiomqtt.Message, data: bytes) -> int:
+        """A message more; gives its bytes."""
+        self._waiting.append((message, data))
+        self._some.set()
+        return len(data)
+
+    async def next(self) -> tuple[list[aiomqtt.Message], bytes]:
+        """The next messages, as many as the gate takes at once, and their bytes together."""
+        await self._some.wait()
+        messages, parts, size = list[aiomqtt.Message](), list[bytes](), 0
+        while self._waiting and size + len(self._waiting[0][1]) <= PIECE:
+            message, data = self._waiting.popleft()
+            messages.append(message)
+            parts.append(data)
+            size += len(data)
+        if not self._waiting:
+            self._some.clear()
+        return messages, b"".join(parts)
+
+
 class _Follower:
     """Takes what a broker sends."""
 
@@ -173,7 +202,8 @@ class _Follower:
         self._topics = Topics(config.topics)
         self._context = secured(config, place.root)
         self._retained: dict[str, bytes] = {}
-        self._messages = 0
+        self._messages = self._bytes = 0
+        self._room = asyncio.Event()
 
     def expected(self) -> list[Feed]:
         """The feeds whose silence is to be seen."""
@@ -185,20 +215,55 @@ class _Follower:
         Raises:
             aiomqtt.MqttError: it did, or could not be had.
         """
+        self._bytes = 0
+        self._room.set()
         async with self._client() as client:
             await client.subscribe([(f, 1) for f in self._topics.filters])
             self._place.tell("connected", True)
             self._place.tell("fault", "")
-            arriving = client.messages
-            while True:
-                messages = [await anext(arriving)]
-                while len(arriving) and len(messages) < _AT_ONCE:
-                    messages.append(await anext(arriving))
-                await self._take(messages)
-                for message in messages:
-                    client.acknowledge(message)
-                self._messages += len(messages)
-                self._place.tell("messages", self._messages)
+            try:
+                async with asyncio.TaskGroup() as group:
+                    await self._read(client, group)
+            except BaseExceptionGroup as several:
+                raise several.exceptions[0] from None
+
+    async def _read(self, client: _Client, group: asyncio.TaskGroup) -> None:
+        """Bring each message to the lane of its feed."""
+        lanes: dict[str, _Lane] = {}
+        async for message in client.messages:
+            feed, data = await self._sorted(message)
+            if feed is None:
+                self._done(client, message)
+                continue
+            lane = lanes.get(feed.name)
+            if lane is None:
+                lane = lanes[feed.name] = _Lane(feed)
+                group.create_task(self._work(client, lane))
+            await self._room.wait()
+            self._waits(lane.put(message, data))
+
+    async def _work(self, client: _Client, lane: _Lane) -> None:
+        """Take a feed's messages, in their order, and acknowledge them."""
+        while True:
+            messages, data = await lane.next()
+            peer = f"mqtt {self._config.broker}"
+            await take(self._gate, lane.feed, headed(self._config, data), self._place.tell, peer=peer)
+            for message in messages:
+                self._done(client, message)
+            self._waits(-len(data))
+
+    def _waits(self, size: int) -> None:
+        """So many bytes more wait; where they are too many nothing is read from the broker."""
+        self._bytes += size
+        if self._bytes > _MOST:
+            self._room.clear()
+        else:
+            self._room.set()
+
+    def _done(self, client: _Client, message: aiomqtt.Message) -> None:
+        client.acknowledge(message)
+        self._messages += 1
+        self._place.tell("messages", self._messages)
 
     def _client(self) -> _Client:
         """A client for the next connection (after a lost one, one begins anew)."""
@@ -224,25 +289,20 @@ class _Follower:
         client.by_hand()
         return client
 
-    async def _take(self, messages: list[aiomqtt.Message]) -> None:
-        """Take messages, those of one feed in their order."""
-        parcels: dict[str, tuple[Feed, list[bytes]]] = {}
-        for message in messages:
-            topic, payload = str(message.topic), bytes(message.payload)
-            if not payload or (message.retain and self._seen(topic, payload)):
-                continue
-            try:
-                feed = self._feeds.of(self._topics.terminal(topic))
-                data = whole(self._config, payload)
-                if len(data) > PIECE:
-                    raise Unknown(f"a message of {len(data)} bytes, expected {PIECE} at most")
-            except Unknown as fault:
-                await self._refuse(payload, str(fault), topic)
-                continue
-            parcels.setdefault(feed.name, (feed, []))[1].append(data)
-        for feed, parts in parcels.values():
-            for piece in _together(parts):
-                await take(self._gate, feed, headed(self._config, piece), self._place.tell, peer=f"mqtt {self._config.broker}")
+    async def _sorted(self, message: aiomqtt.Message) -> tuple[Feed | None, bytes]:
+        """The feed of a message and its bytes; no feed where there is nothing to take."""
+        topic, payload = str(message.topic), bytes(message.payload)
+        if not payload or (message.retain and self._seen(topic, payload)):
+            return None, b""
+        try:
+            feed = self._feeds.of(self._topics.terminal(topic))
+            data = whole(self._config, payload)
+            if len(data) > PIECE:
+                raise Unknown(f"a message of {len(data)} bytes, expected {PIECE} at most")
+        except Unknown as fault:
+            await self._refuse(payload, str(fault), topic)
+            return None, b""
+        return feed, data
 
     async def _refuse(self, payload: bytes, reason: str, topic: str) -> None:
         while True:
@@ -259,18 +319,6 @@ class _Follower:
         if len(self._retained) > _RETAINED:
             del self._retained[next(iter(self._retained))]
         return before == digest
-
-
-def _together(parts: list[bytes]) -> list[bytes]:
-    """Messages joined to what the gate takes at once."""
-    joined, held, size = list[bytes](), list[bytes](), 0
-    for part in parts:
-        if size + len(part) > PIECE:
-            joined.append(b"".join(held))
-            held, size = [], 0
-        held.append(part)
-        size += len(part)
-    return [*joined, b"".join(held)]
 
 
 __all__ = ["Config", "Topics", "run", "secured"]

@@ -95,13 +95,18 @@ async def listen(config: Config, gate: Gate, place: Place, clock: Callable[[], f
     feeds = Feeds(config, place)
     room = _Room(config, gate, place, clock, context, asyncio.Semaphore(config.at_once))
     await known(gate, [feeds.of(terminal) for terminal in addresses])
-    async with asyncio.TaskGroup() as group:
-        for terminal, uris in addresses.items():
-            feed = feeds.of(terminal)
-            desk = _Desk(room, feed, orjson.dumps(terminal))
-            group.create_task(desk.write())
-            for uri in uris:
-                group.create_task(_discovered(room, uri, desk) if config.discover else _kept(room, uri, desk))
+    try:
+        async with asyncio.TaskGroup() as group:
+            for terminal, uris in addresses.items():
+                desk = _Desk(room, feeds.of(terminal), orjson.dumps(terminal))
+                group.create_task(desk.write())
+                for uri in uris:
+                    group.create_task(_discovered(room, uri, desk) if config.discover else _kept(room, uri, desk))
+    except BaseExceptionGroup as several:
+        fault: BaseException = several
+        while isinstance(fault, BaseExceptionGroup):
+            fault = fault.exceptions[0]
+        raise fault from None
 
 
 def targets(config: Config, place: Place) -> dict[str, tuple[str, ...]]:
