@@ -1,8 +1,8 @@
 """What an order says to people, in English and Japanese."""
 
 from jackstop.actions import Order
-from jackstop.detections import Text
 from jackstop.model.money import show
+from jackstop.policy.words import Text
 
 SAYINGS: dict[str, Text] = {
     "out-of-service": Text("Take {place} out of service.", "{place}を取扱停止にしてください。"),

@@ -1,6 +1,14 @@
 """What the interlock's reasons and the limits' refusals say to people, in English and Japanese. Codes are stable."""
 
-from jackstop.detections import Text
+from typing import NamedTuple
+
+
+class Text(NamedTuple):
+    """Words in English and Japanese. (Those of detections bring the whole engine along, which policy does without.)"""
+
+    en: str
+    ja: str
+
 
 REASONS: dict[str, Text] = {
     "out-of-hours": Text("outside payout hours ({detail})", "払い出し時間外です（{detail}）"),
