@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from jackstop.model.fleet import Reading
 from jackstop.model.service import Feed, SpoolInfo
 from jackstop.spool import Frame, Kind, Position
 from jackstop.spool.follower import Follower
+from jackstop.spool.segments import INDEX, PLAIN, place
 from jackstop.spool.signer import Signer
 from jackstop.spool.writer import Writer
 
@@ -80,3 +82,16 @@ def in_memory() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder)
+
+
+def packed(folder: Path, number: int) -> None:
+    """Wait until a segment of `folder/spool` is packed and its index is there.
+
+    Raises:
+        TimeoutError: it takes too long.
+    """
+    spool, last = folder / "spool", time.monotonic() + 30
+    while place(spool, number, PLAIN).exists() or not place(spool, number, INDEX).exists():
+        if time.monotonic() > last:
+            raise TimeoutError(f"segment {number} is not packed")
+        time.sleep(0.005)

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from some_case import TOML, Night, night
-from some_spool import in_memory
+from some_spool import fill, in_memory, opened
 from some_tsa import NOW, Authority, serving
 from typer.testing import CliRunner
 
@@ -146,6 +146,20 @@ def test_card_data_in_what_people_wrote_is_masked_in_every_file_unless_asked(mad
     assert look(whole, {}, ()).faults == []
     with closing(made.store()) as store, store.read() as connection:
         assert any("card data left in" in e.detail for e in audit.entries(connection, action="evidence.export"))
+
+
+def test_a_package_can_be_made_and_the_spool_verified_while_the_service_writes(made: Night, tmp_path: Path) -> None:
+    shutil.copytree(made.root, tmp_path / "service", ignore=shutil.ignore_patterns("packages"))
+    config = ("--config", tmp_path / "service" / "jackstop.toml")
+    with closing(opened(tmp_path / "service" / "data")) as writer:
+        for n in range(3):
+            fill(writer, 200, begin=n * 200)
+            assert run("verify", *config).exit_code == 0
+        assert run("export", made.case, "--out", tmp_path / "out", *config).exit_code == 0
+        fill(writer, 200)
+    found = look(tmp_path / "out", public_keys(made.data / "keys"), ())
+    assert (found.faults, found.proved) == ([], sum(found.standings.values()))
+    assert run("verify", *config, "--anchors", tmp_path / "out" / "data" / "heads.jsonl").exit_code == 0
 
 
 def test_an_alert_alone_can_be_exported(made: Night, config: tuple[str, str]) -> None:

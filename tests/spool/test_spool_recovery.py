@@ -6,15 +6,16 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from some_spool import SMALL, Clock, everything, fill, in_memory, opened
+from some_spool import SMALL, Clock, everything, fill, in_memory, opened, packed
 
-from jackstop.spool import Kind
+from jackstop.spool import Kind, packing, seekable
 from jackstop.spool.faults import SpoolError, SpoolFull
 from jackstop.spool.segments import HEAD, INDEX, PACKED, PLAIN, Segment, numbers, place
 from jackstop.spool.signer import Signer
@@ -28,7 +29,7 @@ def left(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("left")
     writer = opened(folder)
     fill(writer, 400)
-    for n in range(4):
+    for n in range(2):
         fill(writer, 2, begin=400 + n * 2, size=30)
     writer.close()
     assert numbers(folder / "spool") == [1, 2]
@@ -122,9 +123,10 @@ def test_a_crash_between_any_two_steps_of_closing_and_packing_loses_nothing(left
             place(spool, 1, PACKED).rename(place(spool, 1, PACKED + ".part"))
             place(spool, 1, INDEX).unlink()
             place(spool, 1, PLAIN).write_bytes(plain)
-        writer = opened(folder)
-        writer.close()
         opened(folder).close()
+        writer = opened(folder)
+        packed(folder, 1)
+        writer.close()
         assert everything(folder) == expected
         assert verify(spool, keys).ok, verify(spool, keys)
         assert place(spool, 1, PACKED).exists()
@@ -185,9 +187,34 @@ def test_a_service_starts_on_a_full_disk_and_goes_on_when_there_is_room(
         patch.setattr(os, "open", full)
         writer = opened(tmp_path)
         assert everything(tmp_path) == before
-    fill(writer, 10, begin=408)
+    fill(writer, 10, begin=404)
     writer.close()
-    assert [f.mark for f in everything(tmp_path)] == [b"%d" % n for n in range(418)]
+    assert [f.mark for f in everything(tmp_path)] == [b"%d" % n for n in range(414)]
+
+
+def test_segments_that_a_full_disk_left_plain_are_packed_with_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, told = seekable.pack, threading.Event()
+
+    def full(source: Path, target: Path, level: int) -> None:
+        if source.name.startswith("00000001"):
+            told.set()
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(source, target, level)
+
+    writer, spool = opened(tmp_path), tmp_path / "spool"
+    with monkeypatch.context() as patch:
+        patch.setattr(packing, "compress", full)
+        fill(writer, 400)
+        assert told.wait(20)
+        assert place(spool, 1, PLAIN).exists()
+    fill(writer, 400, begin=400)
+    packed(tmp_path, 1)
+    writer.close()
+    assert [place(spool, n, PACKED).exists() for n in numbers(spool)] == [True, True, False]
+    assert [f.mark for f in everything(tmp_path)] == [b"%d" % n for n in range(800)]
+    assert verify(spool, Signer(tmp_path / "keys").public()).ok
 
 
 FULL_DISK = """
@@ -224,36 +251,50 @@ def test_a_file_that_may_not_grow_is_a_full_disk_to_a_real_process(tmp_path: Pat
 
 
 APPEND = """
-import sys
+import os, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from some_spool import *
-writer = opened(Path(sys.argv[1]))
-n = writer.commit()
-while True:
-    for _ in range(1 + n % 7):
-        n = writer.append(Kind.DATA, f"feed-{n % 5}", (b"%d " % (n + 1)) * (1 + n * 37 % 400), mark=b"%d" % (n + 1))
-    writer.commit()
-    sys.stdout.write(f"{n}\\n")
-    sys.stdout.flush()
+
+def append():
+    writer = opened(Path(sys.argv[1]))
+    n = writer.commit()
+    while True:
+        for _ in range(1 + n % 7):
+            n = writer.append(Kind.DATA, f"feed-{n % 5}", (b"%d " % (n + 1)) * (1 + n * 37 % 400), mark=b"%d" % (n + 1))
+        writer.commit()
+        os.write(1, b"%d\\n" % n)
+
+while sys.stdin.readline():
+    child = os.fork()
+    if not child:
+        os.write(1, b"%d\\n" % os.getpid())
+        append()
+    os.waitpid(child, 0)
+    os.write(1, b"dead\\n")
 """
 
 
 def test_killed_at_random_moments_no_acknowledged_frame_is_lost(quick: Path) -> None:
-    here, acknowledged = str(Path(__file__).parent), 0
-    for kill in range(30):
-        with subprocess.Popen([sys.executable, "-c", APPEND, str(quick), here], stdout=subprocess.PIPE, text=True) as child:
-            assert child.stdout is not None
+    """A process of its own appends and tells what is acknowledged; it is killed thirty times (each a fresh fork of a parent)."""
+    words, acknowledged = [sys.executable, "-c", APPEND, str(quick), str(Path(__file__).parent)], 0
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as parent:
+        assert parent.stdin is not None
+        assert parent.stdout is not None
+        for kill in range(30):
+            parent.stdin.write("go\n")
+            child = int(parent.stdout.readline())
             for _ in range(1 + kill * 7 % 23):
-                acknowledged = int(child.stdout.readline())
-            child.send_signal(signal.SIGKILL)
-            rest = child.stdout.read().split("\n")
-        acknowledged = max([acknowledged, *(int(line) for line in rest[:-1])])
-        numbers_there = [f.seq for f in everything(quick)] if kill % 10 == 9 else None
-        assert numbers_there is None or numbers_there[-1] >= acknowledged
+                acknowledged = int(parent.stdout.readline())
+            os.kill(child, signal.SIGKILL)
+            while (line := parent.stdout.readline()) != "dead\n":
+                acknowledged = int(line)
+            if kill % 10 == 9:
+                assert everything(quick)[-1].seq >= acknowledged
+        parent.stdin.close()
     frames = everything(quick)
     assert [f.seq for f in frames] == list(range(1, len(frames) + 1))
-    assert len(frames) >= acknowledged
+    assert len(frames) >= acknowledged > 30
     assert all(f.data.startswith(b"%d " % f.seq) and f.mark == b"%d" % f.seq for f in frames)
     opened(quick, clock=Clock(now=frames[-1].received)).close()
     found = verify(quick / "spool", Signer(quick / "keys").public())

@@ -250,7 +250,7 @@ class SpoolGate:
             return "the spool is closing", _SOON
         now = self._clock()
         if now - self._looked >= _LOOK:
-            self._looked, self._ample = now, self._free() >= self._info.free
+            self._looked, self._ample = now, self._has_room()
         if not self._ample:
             return "the disk is nearly full", _LATER
         seconds = self._bucket(item.feed).wait(item.weight, now)
@@ -259,6 +259,13 @@ class SpoolGate:
         if not self._queues.room(item.feed, item.weight):
             return "too much waits to be written", _SOON
         return None
+
+    def _has_room(self) -> bool:
+        """Whether enough of the disk is free; a disk that cannot be asked is none."""
+        try:
+            return self._free() >= self._info.free
+        except OSError:
+            return False
 
     def _bucket(self, feed: str) -> Bucket:
         found = self._buckets.get(feed)

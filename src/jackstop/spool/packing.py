@@ -1,6 +1,7 @@
 """Packing closed segments: `00000001.seg` becomes `00000001.seg.zst`, whole or not at all, with its index beside it."""
 
 import hashlib
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -31,9 +32,17 @@ def pack(folder: Path, number: int, index: Index) -> bool:
     return True
 
 
-def pack_rest(folder: Path, before: int) -> None:
-    """Pack what earlier runs left plain among the segments before a number; one that is damaged is left as it is."""
+def pack_all(folder: Path, number: int, index: Index, stop: Callable[[], bool]) -> None:
+    """Pack a segment that was just closed, and those before it that a full disk had left plain."""
+    if pack(folder, number, index):
+        pack_rest(folder, number, stop)
+
+
+def pack_rest(folder: Path, before: int, stop: Callable[[], bool]) -> None:
+    """Pack what earlier runs left plain among the segments before a number, until told to stop; damaged ones are left."""
     for number in numbers(folder):
+        if stop():
+            return
         done = place(folder, number, PACKED).exists() and place(folder, number, INDEX).exists()
         if number < before and not done:
             try:

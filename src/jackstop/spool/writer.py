@@ -2,6 +2,7 @@
 
 import errno
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -14,7 +15,7 @@ from jackstop.spool.faults import SpoolError, SpoolFull
 from jackstop.spool.heads import Board, Head, Published, Signed, sign
 from jackstop.spool.index import Index
 from jackstop.spool.lock import Lock
-from jackstop.spool.packing import pack, pack_rest
+from jackstop.spool.packing import pack_all, pack_rest
 from jackstop.spool.recovery import recover
 from jackstop.spool.signer import Signer
 from jackstop.spool.walk import Left, as_head
@@ -50,7 +51,7 @@ class Writer:
             self._lock = Lock(folder)
         except OSError as fault:
             raise SpoolError(folder, fault.strerror or str(fault), "a folder to keep evidence in") from None
-        self._packer = ThreadPoolExecutor(1, "spool-packer")
+        self._packer, self._closing = ThreadPoolExecutor(1, "spool-packer"), threading.Event()
         try:
             self._open()
         except OSError as fault:
@@ -148,7 +149,7 @@ class Writer:
         self._publish()
         with suppress(OSError):
             self._anchor()
-        self._packer.submit(pack_rest, self._folder, self._left.number)
+        self._packer.submit(pack_rest, self._folder, self._left.number, self._closing.is_set)
 
     @property
     def _path(self) -> Path:
@@ -240,7 +241,7 @@ class Writer:
         self._file = -1
         left.closed, left.previous = True, signed.digest()
         segments.place(self._folder, left.number, segments.HEAD).unlink(missing_ok=True)
-        self._packer.submit(pack, self._folder, left.number, left.index)
+        self._packer.submit(pack_all, self._folder, left.number, left.index, self._closing.is_set)
 
     def _anchor(self) -> None:
         """Put the signed head of the open segment beside it."""
@@ -258,7 +259,8 @@ class Writer:
             self._board.put(Published(left.number, left.size, left.last, left.received))
 
     def _shut(self) -> None:
-        self._packer.shutdown(wait=True, cancel_futures=True)
+        self._closing.set()
+        self._packer.shutdown(wait=True)
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
