@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from sqlalchemy import Connection
 
 from jackstop.actions import Common
-from jackstop.model.fleet import Fleet, microseconds
-from jackstop.policy.allowed import AT_TERMINAL, KINDS, Response
+from jackstop.model.fleet import Fleet, Terminal, microseconds
+from jackstop.policy.allowed import AT_TERMINAL, KINDS, Kind, Response
 from jackstop.policy.limits import REMOVES
 from jackstop.policy.response import Action, Refused, Told, ident
 from jackstop.store import actions as stored
@@ -45,22 +45,13 @@ def propose(
     Raises:
         LookupError: no such terminal or kind. Refused: no way does it (`no-way`), or it needs a terminal (`terminal`).
     """
-    known = {t.id: t for t in fleet.terminal}
-    chosen = next((k for k in KINDS if k == kind), None)
-    if chosen is None:
-        raise LookupError(f"kind {kind!r:.40} is unknown, expected one of: {', '.join(KINDS)}")
-    if terminal is not None and terminal not in known:
-        raise LookupError(f"terminal {terminal!r:.80} is not in this fleet, expected one that is")
-    if kind in AT_TERMINAL and terminal is None:
-        raise Refused("terminal", f"{kind} needs a terminal, expected one of the fleet")
-    if kind not in possible(ways):
-        raise Refused("no-way", f"no [[action]] does {kind}, expected one in jackstop.toml")
+    chosen, place = _named(ways, fleet, kind, terminal)
     live = switches.read(connection).live
     action = Action(
         id=ident(alert, kind, terminal or "", actor, str(at)),
         kind=chosen,
         terminal=terminal,
-        region=(known[terminal].region or "") if terminal else "",
+        region=(place.region or "") if place else "",
         alert=alert,
         told=told or Told(),
         proposed_by=actor,
@@ -71,6 +62,25 @@ def propose(
     )
     stored.propose(connection, action, actor, action.told.note)
     return action
+
+
+def _named(ways: Sequence[Common], fleet: Fleet, kind: str, terminal: str | None) -> tuple[Kind, Terminal | None]:
+    """The kind and the terminal that are meant.
+
+    Raises:
+        LookupError, Refused: as `propose`.
+    """
+    chosen = next((k for k in KINDS if k == kind), None)
+    place = next((t for t in fleet.terminal if t.id == terminal), None)
+    if chosen is None:
+        raise LookupError(f"kind {kind!r:.40} is unknown, expected one of: {', '.join(KINDS)}")
+    if terminal is not None and place is None:
+        raise LookupError(f"terminal {terminal!r:.80} is not in this fleet, expected one that is")
+    if kind in AT_TERMINAL and place is None:
+        raise Refused("terminal", f"{kind} needs a terminal, expected one of the fleet")
+    if kind not in possible(ways):
+        raise Refused("no-way", f"no [[action]] does {kind}, expected one in jackstop.toml")
+    return chosen, place
 
 
 def approve(connection: Connection, response: Response, ident: str, actor: str, at: int, note: str = "") -> Action:
