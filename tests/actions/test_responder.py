@@ -329,3 +329,34 @@ async def test_evidence_is_held_and_no_second_time(scene):
             switches.place_hold(connection, "hold-1", (1, 2), "why", "jackstop", 3)
     with scene.database.read() as connection:
         assert connection.execute(select(schema.holds.c.begins, schema.holds.c.ends)).all() == [(1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "terminal", "fault", "said"),
+    [
+        ("self-destruct", None, LookupError, "expected one of: out-of-service"),
+        ("out-of-service", "X", LookupError, "not in this fleet"),
+        ("out-of-service", None, Refused, "needs a terminal"),
+        ("notify-cit", None, Refused, "no \\[\\[action\\]\\] does notify-cit"),
+    ],
+)
+async def test_what_nobody_can_do_cannot_be_proposed(scene, kind, terminal, fault, said):
+    place = (scene.policy.response, scene.ways, scene.fleet)
+    with scene.database.write() as connection:
+        with pytest.raises(fault, match=said):
+            deeds.propose(connection, *place, kind, terminal, "", "ann", START)
+        assert actions.listed(connection) == []
+        for deed in (deeds.reject, deeds.confirm, deeds.fail):
+            with pytest.raises(LookupError, match="expected the id of one that is"):
+                deed(connection, "nope", "ann", START)
+
+
+async def test_what_was_not_carried_out_after_all_may_still_be_confirmed_later(scene):
+    scene.alert("a1", ["N-0"])
+    await scene.work()
+    action = the_only(scene)
+    with scene.database.write() as connection:
+        assert deeds.fail(connection, action.id, "ann", START).state == "failed"
+        assert deeds.confirm(connection, action.id, "bob", START + 1).state == "confirmed"
+        with pytest.raises(Refused, match="is confirmed"):
+            deeds.reject(connection, action.id, "ann", START + 2)
