@@ -8,7 +8,7 @@ rows are cut into calls, nor on the order in which sources deliver.  `snapshot` 
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import msgspec
 import polars as pl
@@ -16,9 +16,11 @@ import polars as pl
 from jackstop import detections, rules
 from jackstop.advisories import Indicator
 from jackstop.detections import Signals, View
+from jackstop.ledger import agenda, disks, identity, intake, packing, streams, taking, values, verdicts
 from jackstop.ledger import book as ledger
-from jackstop.ledger import disks, episodes, identity, intake, streams, values, verdicts
 from jackstop.ledger.clock import Clocks
+from jackstop.ledger.judging import Terms
+from jackstop.ledger.shelves import Frames
 from jackstop.ledger.streams import Stream
 from jackstop.model.fleet import Fleet
 from jackstop.model.results import VERDICTS, Finding, RecordRef
@@ -26,7 +28,6 @@ from jackstop.model.settings import Settings
 from jackstop.model.tables import Tables
 
 BEGINNING = -(2**62)
-_LOOKED_UP = ("units", "cash", "cabinet", "operator", "windows", "feeds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class Setup:
         """A set-up; all detections, default settings and no indicators of advisories unless told otherwise."""
         listed, tuned = tuple(known), settings or Settings()
         latency = max((s.latency for s in listed if s.is_host or s.clock in {"trace", "journal"}), default=0)
-        context = intake.Context(identity.Directory.of(fleet), streams.frame(listed), tuned, latency)
+        context = intake.Context(identity.Directory.of(fleet), streams.Placed.of_all(listed), tuned, latency)
         by_terminal = streams.by_terminal(listed, [t.id for t in fleet.terminal])
         names = detections.names() if chosen is None else tuple(chosen)
         shared = [s.name for s in listed if s.terminal is None]
@@ -69,7 +70,7 @@ class Setup:
         return replace(
             self,
             streams=listed,
-            context=replace(self.context, streams=streams.frame(listed), latency=latency),
+            context=replace(self.context, streams=streams.Placed.of_all(listed), latency=latency),
             sources=streams.by_terminal(listed, [t.id for t in self.fleet.terminal]),
             signals=replace(
                 self.signals,
@@ -85,7 +86,12 @@ class Setup:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Everything the engine remembers. `watermark`: how far time has come (µs UTC)."""
+    """Everything the engine remembers.
+
+    Attributes:
+        watermark: how far time has come (µs UTC). intake, book: the ledger's. disks: the disks known; changed: of the last
+            day. signals: recent hits of rules; told: what they say together.
+    """
 
     watermark: int
     intake: intake.Intake
@@ -93,14 +99,16 @@ class State:
     disks: pl.DataFrame
     changed: pl.DataFrame
     signals: pl.DataFrame
+    told: pl.DataFrame
 
     @classmethod
     def begin(cls, setup: Setup) -> "State":
         """The state before the first row."""
-        first = intake.Intake(
-            {}, Clocks.unknown(), values.declared(setup.fleet), identity.NOBODY, intake.latest(pl.DataFrame(schema=intake.MARKS))
-        )
-        return cls(BEGINNING, first, ledger.Book.empty(), pl.DataFrame(schema=disks.KNOWN), pl.DataFrame(), rules.empty())
+        nothing = identity.NOBODY, pl.DataFrame(schema=intake.MARKS)
+        first = intake.Intake({}, Clocks.unknown(), values.declared(setup.fleet), *nothing)
+        book = ledger.Book.empty(len(setup.fleet.terminal))
+        told = setup.signals.tell(rules.empty())
+        return cls(BEGINNING, first, book, pl.DataFrame(schema=disks.KNOWN), pl.DataFrame(), rules.empty(), told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +122,7 @@ class Output:
 
     findings: tuple[Finding, ...]
     verdicts: pl.DataFrame
-    rows: intake.Frames
+    rows: Frames
 
 
 def advance(setup: Setup, state: State, tables: Tables, watermark: int) -> tuple[State, Output]:
@@ -129,13 +137,28 @@ def advance(setup: Setup, state: State, tables: Tables, watermark: int) -> tuple
     if watermark < state.watermark:
         raise ValueError(f"watermark {watermark} is before {state.watermark}: time does not go back")
     before = state.watermark
-    taken, rows = _take_in(setup, state, tables, watermark)
+    taken, rows = taking.take_in(state.intake, state.book, tables, setup.context, before, watermark)
     known, changed = _disks(state, rows, setup.settings, watermark)
     signals = setup.signals.take(state.signals, rows, setup.fleet, before)
-    terms = ledger.Terms(setup.settings, setup.visits, setup.sources, setup.context.latency, taken.history)
-    book, settled = ledger.settle(state.book, rows, terms, before, watermark)
-    view = View(
-        {n: settled.rows[n] for n in _LOOKED_UP if n in settled.rows},
+    told = state.told if signals is state.signals else setup.signals.tell(signals)
+    book, settled = ledger.settle(state.book, rows, _terms(setup, taken.history), before, watermark)
+    now = State(watermark, taken, book, known, changed, signals, told)
+    view = _view(setup, now, settled, state)
+    if view is None:
+        return now, Output((), _NO_VERDICTS, rows)
+    findings, waiting = _findings(setup, view, before, watermark)
+    given = _verdicts(settled, before, watermark)
+    return replace(now, book=ledger.noted(book, settled, waiting)), Output(findings, given, rows)
+
+
+def _view(setup: Setup, now: State, settled: ledger.Settled, last: State) -> View | None:
+    """What detections look at in this step; None where nothing of it is new."""
+    signals = now.told if now.told is not last.told or _new(now.told, last, now) else now.told.clear()
+    changed = now.changed if _new(now.changed, last, now) else now.changed.clear()
+    if not settled.looked and not any(f.height for f in (signals, changed, *settled.hourly)):
+        return None
+    return View(
+        settled.rows,
         settled.movements,
         settled.idle,
         settled.losses,
@@ -144,20 +167,25 @@ def advance(setup: Setup, state: State, tables: Tables, watermark: int) -> tuple
         setup.visits,
         setup.fleet,
         setup.settings,
-        setup.signals.tell(signals),
+        signals,
         settled.drains,
         settled.risen,
     )
-    findings = _findings(setup, view, before, watermark)
-    given = _verdicts(settled, before, watermark)
-    return State(watermark, taken, book, known, changed, signals), Output(findings, given, rows)
+
+
+def _new(frame: pl.DataFrame, last: State, now: State) -> bool:
+    """Whether any row arrives between two watermarks."""
+    return bool(frame.height) and bool(frame["arrival"].is_between(last.watermark, now.watermark, closed="right").any())
+
+
+def _terms(setup: Setup, history: pl.DataFrame) -> Terms:
+    return Terms(setup.settings, setup.visits, setup.sources, setup.context.latency, history)
 
 
 def pending(setup: Setup, state: State) -> pl.DataFrame:
     """Verdict rows `pending` of the movements seen by now whose verdict is yet to come."""
-    terms = ledger.Terms(setup.settings, setup.visits, setup.sources, setup.context.latency, state.intake.history)
-    _, settled = ledger.settle(state.book, {}, terms, state.watermark, state.watermark)
-    open_ones = settled.movements.filter(pl.col("decided") > state.watermark).with_columns(
+    movements = ledger.window(state.book, _terms(setup, state.intake.history), state.watermark)
+    open_ones = movements.filter(pl.col("decided") > state.watermark).with_columns(
         verdict=pl.lit("pending"),
         reason=pl.lit("awaiting-sources"),
         approval=pl.lit(None, pl.UInt64),
@@ -169,40 +197,7 @@ def pending(setup: Setup, state: State) -> pl.DataFrame:
     return verdicts.rows(open_ones, "episode").cast(VERDICTS)  # type: ignore[arg-type]
 
 
-def _take_in(setup: Setup, state: State, tables: Tables, watermark: int) -> tuple[intake.Intake, intake.Frames]:
-    """Rows due, dated and with amounts; clocks learn from the movements that are complete."""
-    admitted, due = intake.admit(state.intake, tables, setup.context, watermark)
-    due, history = intake.worth(due, admitted.history)
-    clocks = admitted.clocks.told(due["feeds"], setup.settings) if "feeds" in due else admitted.clocks
-    clocks = _learn(setup, state, due, clocks, watermark)
-    marks = intake.begun(due, admitted.marks)
-    dated = intake.date(due, clocks, setup.context, state.watermark, marks)
-    clocks = clocks.forget(watermark - setup.settings.recall)
-    return replace(admitted, clocks=clocks, history=history, marks=intake.latest(marks)), dated
-
-
-def _learn(setup: Setup, state: State, due: intake.Frames, clocks: Clocks, watermark: int) -> Clocks:
-    """Clocks with the pairs of orders and approvals that are complete by now."""
-
-    def both(name: str) -> pl.DataFrame | None:
-        frames = [f for f in (state.book.pool.get(name), due.get(name)) if f is not None and f.height]
-        return pl.concat(frames, how="diagonal_relaxed") if frames else None
-
-    cash, host = both("cash"), both("host")
-    if cash is None or host is None:
-        return clocks
-    reach = 2 * setup.settings.pairing + setup.context.latency
-    span = (max(state.watermark, BEGINNING // 2) - reach, watermark - reach)
-    cash = episodes.asked(cash.with_columns(at="when"), setup.settings)
-    ordered = cash.filter(pl.col("activity").is_in(["dispense-requested", "dispensed"]) & pl.col("amount").is_not_null())
-    follows = pl.col("when") - pl.col("when").shift(1).over("terminal", "clock")
-    answer = (pl.col("activity") == "dispensed") & (follows <= setup.settings.completion).fill_null(value=False)
-    anchors = ordered.sort("terminal", "clock", "when", "event_id").filter(~answer)
-    approved = host.filter(pl.col("activity").is_in(["reply", "advice"]) & pl.col("approved").fill_null(value=False))
-    return clocks.learn(anchors, approved, span, setup.settings)
-
-
-def _disks(state: State, rows: intake.Frames, settings: Settings, watermark: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _disks(state: State, rows: Frames, settings: Settings, watermark: int) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Disks known, and the changes of the last day."""
     shown = disks.seen(rows["windows"]) if "windows" in rows and rows["windows"].height else None
     if shown is None or not shown.height:
@@ -212,14 +207,18 @@ def _disks(state: State, rows: intake.Frames, settings: Settings, watermark: int
     return known, together.filter(pl.col("at") > watermark - settings.recall)
 
 
-def _findings(setup: Setup, view: View, before: int, watermark: int) -> tuple[Finding, ...]:
-    """What the detections claim that could be claimed since the last watermark, in a fixed order."""
+def _findings(setup: Setup, view: View, before: int, watermark: int) -> tuple[tuple[Finding, ...], list[pl.DataFrame]]:
+    """What the detections claim that could be claimed since the last watermark, in a fixed order; and when more can be."""
     fresh = pl.col("decided").is_between(before, watermark, closed="right")
     found: list[Finding] = []
+    waiting: list[pl.DataFrame] = []
     for name in setup.detections:
-        claimed = detections.find(name).detect(view).filter(fresh)
-        found += [_finding(name, row) for row in claimed.iter_rows(named=True)]
-    return tuple(sorted(found, key=lambda f: (f.decided_at, f.terminal, f.detection, f.id)))
+        claimed = detections.find(name).detect(view)
+        if not claimed.height:
+            continue
+        waiting += agenda.instants(claimed, watermark, pl.col("decided"))
+        found += [_finding(name, row) for row in claimed.filter(fresh).iter_rows(named=True)]
+    return tuple(sorted(found, key=lambda f: (f.decided_at, f.terminal, f.detection, f.id))), waiting
 
 
 def _finding(name: str, row: Mapping[str, object]) -> Finding:
@@ -266,28 +265,39 @@ class _Claim(msgspec.Struct):
 
 def _verdicts(settled: ledger.Settled, before: int, watermark: int) -> pl.DataFrame:
     """Verdict rows that hold since the last watermark, and earlier ones whose amounts have become final."""
+    if not settled.looked and not settled.losses.height:
+        return _NO_VERDICTS
 
     def fresh(column: str) -> pl.Expr:
         return pl.col(column).is_between(before, watermark, closed="right")
 
-    moved = settled.movements.with_columns(order=pl.when(pl.col("verdict") == "explained-by-visit").then("test_order"))
-    final = moved.with_columns(final=pl.max_horizontal("decided", pl.col("closes") + pl.col("latency")))
-    ended = final.filter(fresh("final")).with_columns(shown="shown_final", kept="kept_final")
-    parts = [verdicts.rows(moved.filter(fresh("decided")), "episode"), verdicts.rows(ended, "episode")]
-    parts.append(_reversed(settled, fresh("decided"), moved))
-    parts.append(verdicts.rows(_as_movement(settled.idle.filter(fresh("decided")), "amount"), "authorisation"))
-    if settled.losses.width:
+    moved = settled.movements.with_columns(
+        order=pl.when(pl.col("verdict") == "explained-by-visit").then("test_order"),
+        final=pl.max_horizontal("decided", pl.col("closes") + pl.col("latency")),
+    )
+    ended = moved.filter(fresh("final")).with_columns(shown="shown_final", kept="kept_final")
+    parts = [(moved.filter(fresh("decided")), "episode"), (ended, "episode")]
+    if settled.undone.height:
+        parts.append((_reversed(settled, fresh("decided"), moved), "episode"))
+    idle = settled.idle.filter(fresh("decided"))
+    if idle.height:
+        parts.append((_as_movement(idle, "amount"), "authorisation"))
+    if settled.losses.height:
         lost = settled.losses.filter(fresh("decided")).with_columns(
             verdict=pl.lit("unexplained"), reason=pl.lit("counters-fell"), spread=pl.lit(None, pl.Int64)
         )
-        parts.append(verdicts.rows(_as_movement(lost, "loss", moved=True), "balance"))
-    return pl.concat(parts).cast(VERDICTS)  # type: ignore[arg-type]
+        parts.append((_as_movement(lost, "loss", moved=True), "balance"))
+    given = [verdicts.rows(frame, kind) for frame, kind in parts if frame.height]
+    return pl.concat(given).cast(VERDICTS) if given else _NO_VERDICTS  # type: ignore[arg-type]
+
+
+_NO_VERDICTS = pl.DataFrame(schema=VERDICTS)
 
 
 def _reversed(settled: ledger.Settled, fresh: pl.Expr, moved: pl.DataFrame) -> pl.DataFrame:
     """Explained episodes that a reversal contradicts after all, where they are still in the window."""
     undone = settled.undone.filter(fresh).select(id="episode", said="decided", proof="records").unique("id")
-    hit = moved.join(undone, on="id", how="inner").with_columns(
+    return moved.join(undone, on="id", how="inner").with_columns(
         verdict=pl.lit("contradicted"),
         reason=pl.lit("reversed-after-taken"),
         decided="said",
@@ -295,7 +305,6 @@ def _reversed(settled: ledger.Settled, fresh: pl.Expr, moved: pl.DataFrame) -> p
         kept="kept_final",
         records=pl.concat_list("records", "proof"),
     )
-    return verdicts.rows(hit, "episode")
 
 
 def _as_movement(frame: pl.DataFrame, amount: str, *, moved: bool = False) -> pl.DataFrame:
@@ -318,7 +327,7 @@ def _as_movement(frame: pl.DataFrame, amount: str, *, moved: bool = False) -> pl
 
 def snapshot(state: State) -> bytes:
     """The state as bytes (MessagePack of Arrow IPC frames), to be given to `restore`."""
-    return msgspec.msgpack.encode(_pack(state))
+    return msgspec.msgpack.encode(packing.pack(state))
 
 
 def restore(data: bytes, setup: Setup) -> State:
@@ -329,29 +338,7 @@ def restore(data: bytes, setup: Setup) -> State:
     """
     packed = msgspec.msgpack.decode(data)
     state = State.begin(setup)
-    unpacked = _unpack(state, packed)
+    unpacked = packing.unpack(state, packed)
     if not isinstance(unpacked, State):
         raise msgspec.DecodeError("not a snapshot of an engine state")
     return unpacked
-
-
-def _pack(value: object) -> object:
-    if isinstance(value, pl.DataFrame):
-        return value.write_ipc(None).getvalue()
-    if isinstance(value, Mapping):
-        return {k: _pack(v) for k, v in value.items()}
-    if isinstance(value, int):
-        return value
-    return {f.name: _pack(getattr(value, f.name)) for f in fields(value)}  # type: ignore[arg-type]
-
-
-def _unpack(like: object, packed: object) -> object:
-    if isinstance(packed, bytes):
-        return pl.read_ipc(packed)
-    if isinstance(packed, int):
-        return packed
-    if not isinstance(packed, dict):
-        raise msgspec.DecodeError(f"unexpected {type(packed).__name__} in a snapshot")
-    if isinstance(like, dict) or like is None:
-        return {k: _unpack(None, v) for k, v in packed.items()}
-    return type(like)(**{k: _unpack(getattr(like, k), v) for k, v in packed.items()})

@@ -118,10 +118,16 @@ def find(name: str) -> Content:
     Raises:
         LookupError: no such detection; the message lists those there are.
     """
-    if name not in names():
-        raise LookupError(f"unknown detection {name!r}, expected one of: {', '.join(names())}")
     if name in _LEARNT:
         return _LEARNT[name]
+    return _found(name)
+
+
+@cache
+def _found(name: str) -> Content:
+    """A detection that comes with jackstop."""
+    if name not in shipped():
+        raise LookupError(f"unknown detection {name!r}, expected one of: {', '.join(names())}")
     stem = name.replace(".", "_").replace("-", "_")
     return _sigma.made(stem) if stem in _sigma.shipped() else cast(Content, importlib.import_module(f"{__name__}.{stem}"))
 

@@ -1,6 +1,6 @@
 """What a detection is given and what it gives: a view of one terminal fleet's recent past, and claims about it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -9,7 +9,7 @@ import polars as pl
 
 from jackstop.ledger.episodes import later
 from jackstop.ledger.verdicts import ident
-from jackstop.model.fleet import Fleet
+from jackstop.model.fleet import Fleet, Terminal
 from jackstop.model.settings import MINUTE, Settings
 from jackstop.model.tables import RECORD
 
@@ -66,6 +66,7 @@ class View:
         rows: tables within their look-back. movements, idle, losses, undone, disks: see `ledger.book` and `ledger.disks`.
         visits: all known visits. fleet, settings: configuration. signals: recent hits of rules, see `rules.RuleSet.match`.
         drains: hours in which far more cash left than is usual then, see `ledger.outflow`. risen: see `ledger.drift`.
+        known: what several detections ask of the view, worked out once (see `once`).
     """
 
     rows: Mapping[str, pl.DataFrame]
@@ -80,16 +81,26 @@ class View:
     signals: pl.DataFrame = field(default_factory=pl.DataFrame)
     drains: pl.DataFrame = field(default_factory=pl.DataFrame)
     risen: pl.DataFrame = field(default_factory=pl.DataFrame)
+    known: dict[str, pl.DataFrame | None] = field(default_factory=dict, compare=False, repr=False)
 
     def table(self, name: str) -> pl.DataFrame | None:
         """A table's rows, or None where there are none."""
         frame = self.rows.get(name)
         return frame if frame is not None and frame.height else None
 
+    def once(self, name: str, made: Callable[["View"], pl.DataFrame | None]) -> pl.DataFrame | None:
+        """What `made` gives for this view, worked out when it is first asked for."""
+        if name not in self.known:
+            self.known[name] = made(self)
+        return self.known[name]
+
 
 def none() -> pl.DataFrame:
     """No claims."""
-    return pl.DataFrame(schema=CLAIMS)
+    return _NONE
+
+
+_NONE = pl.DataFrame(schema=CLAIMS)
 
 
 def record() -> pl.Expr:
@@ -148,10 +159,15 @@ def unpermitted(frame: pl.DataFrame, visits: pl.DataFrame, *permits: str) -> pl.
 
     A row whose local time exists twice is outside only if it is by both readings.
     """
-    allowed = visits.filter(pl.col("permits").list.set_intersection(list(permits)).list.len() > 0).select(
+    if not frame.height or not visits.height:
+        return frame
+    theirs = visits.filter(pl.col("terminal").is_in(frame["terminal"].unique().implode()))
+    if not theirs.height:
+        return frame
+    allowed = theirs.filter(pl.col("permits").list.set_intersection(list(permits)).list.len() > 0).select(
         "terminal", _from=pl.col("time").to_physical() - GRACE, _to=pl.col("until").to_physical() + GRACE
     )
-    if not allowed.height or not frame.height:
+    if not allowed.height:
         return frame
     numbered = frame.with_row_index("_row")
     inside = (
@@ -175,23 +191,46 @@ def follows(frame: pl.DataFrame, sign: pl.DataFrame, within: int) -> pl.DataFram
 
 def with_hours(frame: pl.DataFrame, fleet: Fleet) -> pl.DataFrame:
     """Rows with `closed`: whether the terminal's site was closed at that time; a site with no hours is never closed."""
-    sites = {t.id: (t.site, ZoneInfo(t.timezone or fleet.fleet.timezone)) for t in fleet.terminal}
+    terminals = by_id(fleet)
     closed = []
     for terminal, at in zip(frame["terminal"], frame["at"], strict=True):
-        site, zone = sites.get(terminal, (None, ZoneInfo("UTC")))
+        known = terminals.get(terminal)
+        site, zone = (None, ZoneInfo("UTC")) if known is None else (known.site, ZoneInfo(known.timezone or fleet.fleet.timezone))
         local = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at)).astimezone(zone)
         closed.append(site is not None and not site.is_open(local.weekday(), local.time()))
     return frame.with_columns(closed=pl.Series(closed, dtype=pl.Boolean))
 
 
+def by_id(fleet: Fleet) -> Mapping[str, Terminal]:
+    """The terminals of a fleet by their id; worked out once for the fleet at hand."""
+    if not _FLEET or _FLEET[0][0] is not fleet:
+        _FLEET[:] = [(fleet, {t.id: t for t in fleet.terminal})]
+    return _FLEET[0][1]
+
+
+_FLEET: list[tuple[Fleet, dict[str, Terminal]]] = []
+
+
 def suspicious(view: View) -> pl.DataFrame:
     """Movements that evidence speaks against or nothing explains, and that picked notes."""
+    return view.once("suspicious", _suspicious)  # type: ignore[return-value]
+
+
+def _suspicious(view: View) -> pl.DataFrame:
+    if not view.movements.height:
+        return view.movements
     bad = pl.col("verdict").is_in(["unexplained", "contradicted"])
     return view.movements.filter(bad & ((pl.col("picked") > 0) | (pl.col("shown") > 0)))
 
 
 def doubtful(view: View) -> pl.DataFrame:
     """Movements that picked or showed notes and that neither an approval nor a visit explains, proven bad or not."""
+    return view.once("doubtful", _doubtful)  # type: ignore[return-value]
+
+
+def _doubtful(view: View) -> pl.DataFrame:
+    if not view.movements.height:
+        return view.movements
     known = pl.col("verdict").is_in(["explained", "explained-by-visit"])
     return view.movements.filter(~known & ((pl.col("picked") > 0) | (pl.col("shown") > 0)))
 
@@ -221,6 +260,10 @@ LONGEST_SESSION = 10 * MINUTE
 
 def openings(view: View) -> pl.DataFrame | None:
     """Doors and lids opened without a visit that permits it; None where no cabinet row is known."""
+    return view.once("openings", _openings)
+
+
+def _openings(view: View) -> pl.DataFrame | None:
     cabinet = view.table("cabinet")
     if cabinet is None:
         return None

@@ -61,14 +61,23 @@ class Signals:
         return cls(rules.RuleSet.of(found), correlations, timed, span, listed_bad, awaited, latency, frozenset(shared))
 
     def take(self, kept: pl.DataFrame, rows: Mapping[str, pl.DataFrame], fleet: Fleet, before: int) -> pl.DataFrame:
-        """Signals of new rows, and those kept that still matter after the watermark `before` (µs), the last one given."""
+        """Signals of new rows, and those kept that still matter after the watermark `before` (µs), the last one given.
+
+        Where no row is a signal, what was kept is given back as it is, the same frame.
+        """
+        if not any(f.height for f in rows.values()):
+            return kept
         asked = {n: with_hours(f, fleet) if n in self.timed and f.height else f for n, f in rows.items()}
-        fresh = self.ruleset.match(asked)
-        both = pl.concat([kept, fresh, self._known_bad(rows), *self._heard(rows)], how="diagonal_relaxed")
-        return both.filter(pl.max_horizontal("at", "arrival") > before - self.span) if both.height else both
+        fresh = [f for f in (self.ruleset.match(asked), self._known_bad(rows), *self._heard(rows)) if f.height]
+        if not fresh:
+            return kept
+        both = pl.concat([kept, *fresh], how="diagonal_relaxed")
+        return both.filter(pl.max_horizontal("at", "arrival") > before - self.span)
 
     def _known_bad(self, rows: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
         """Rows that hold an indicator, as signals."""
+        if not self.listed.forms:
+            return rules.empty()
         hits = self.listed.match(rows)
         if not hits.height:
             return rules.empty()

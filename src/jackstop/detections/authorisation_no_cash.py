@@ -29,7 +29,7 @@ SERIES = 3
 
 def detect(view: View) -> pl.DataFrame:
     """Every third idle approval of a terminal within an hour."""
-    if not view.idle.height:
+    if view.idle.height < SERIES:
         return none()
     idle = view.idle.filter(pl.col("verdict") == "unexplained").sort("terminal", "at", "id")
     first = pl.col("at").shift(SERIES - 1).over("terminal")

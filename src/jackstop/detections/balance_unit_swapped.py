@@ -21,15 +21,18 @@ META = Detection(
 )
 
 
+TURNED = ("missing", "manipulated")
+
+
 def detect(view: View) -> pl.DataFrame:
     """Units that turned missing or manipulated outside visits."""
     units = view.table("units")
-    if units is None:
+    if units is None or not units["status"].is_in(TURNED).any():
         return none()
     order = units.filter(pl.col("status").is_not_null()).sort("terminal", "unit", "at", "event_id")
     before = pl.col("status").cast(pl.String).shift(1).over("terminal", "basis", "unit")
     status = pl.col("status").cast(pl.String)
-    turned = order.filter(status.is_in(["missing", "manipulated"]) & before.is_not_null() & (before != status))
+    turned = order.filter(status.is_in(TURNED) & before.is_not_null() & (before != status))
     return claims(unpermitted(turned, view.visits, "exchange", "open-safe"), "high", detail=pl.col("unit").cast(pl.String))
 
 

@@ -31,6 +31,8 @@ def detect(view: View) -> pl.DataFrame:
     operator = view.table("operator")
     if operator is None:
         return none()
+    if not suspicious(view).height:
+        return none()
     booted = unpermitted(operator.filter(pl.col("activity") == "power-up"), view.visits, "reboot", "software")
     return movement_claims(follows(suspicious(view), booted, WITHIN), "high")
 

@@ -38,6 +38,8 @@ def detect(view: View) -> pl.DataFrame:
         return none()
     anew = (pl.col("after") <= FEW) | (pl.col("before") - pl.col("after") >= FAR)
     fallen = feeds.filter((pl.col("activity") == "restarted") & (pl.col("clock") == "pc") & (pl.col("at") > 0) & anew)
+    if not fallen.height:
+        return none()
     cleared = feeds.filter(pl.col("activity") == "log-cleared").select("terminal", other="at", seen="arrival")
     found = unpermitted(fallen, view.visits, "software")
     told_of = _near(found, cleared, CLEARED).filter(pl.col("seen") <= pl.col("arrival") + pl.col("latency"))

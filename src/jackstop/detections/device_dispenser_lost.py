@@ -36,6 +36,8 @@ def detect(view: View) -> pl.DataFrame:
     if cash is None:
         return none()
     states = cash.filter(pl.col("activity") == "status")
+    if not states.height:
+        return none()
     state = pl.col("state").cast(pl.String)
     fraud = claims(unpermitted(states.filter(state.is_in(FRAUD)), view.visits, "open-cabinet"), "high", detail=state)
     lost = unpermitted(states.filter(state.is_in(LOST)), view.visits, "open-cabinet", "reboot")

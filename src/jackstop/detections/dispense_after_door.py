@@ -30,7 +30,7 @@ WITHIN = 10 * MINUTE
 def detect(view: View) -> pl.DataFrame:
     """Episodes at most ten minutes after an unannounced opening, as soon as the order is seen."""
     opened = openings(view)
-    if opened is None:
+    if opened is None or not view.movements.height:
         return none()
     found = follows(view.movements, opened, WITHIN).with_columns(began=pl.max_horizontal("arrival", "at"))
     proof = pl.concat_list("sign_record", "records")

@@ -3,7 +3,7 @@
 import polars as pl
 
 from jackstop.detections._cases import HEARTBEAT, Case, device, reply
-from jackstop.detections._claims import Detection, Text, View, movement_claims
+from jackstop.detections._claims import Detection, Text, View, movement_claims, none
 
 META = Detection(
     title=Text("An unexplained order to pay failed", "説明のない払出命令(失敗)"),
@@ -25,6 +25,8 @@ META = Detection(
 
 def detect(view: View) -> pl.DataFrame:
     """Unexplained episodes in which nothing was picked."""
+    if not view.movements.height:
+        return none()
     nothing = (pl.col("picked") == 0) & (pl.col("shown") == 0)
     moved = view.movements.filter(pl.col("verdict").is_in(["unexplained", "contradicted"]) & nothing)
     return movement_claims(moved, "medium")

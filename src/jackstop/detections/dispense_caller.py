@@ -3,7 +3,7 @@
 import polars as pl
 
 from jackstop.detections._cases import Case, device
-from jackstop.detections._claims import Detection, Text, View, claims, none, unpermitted
+from jackstop.detections._claims import Detection, Text, View, by_id, claims, none, unpermitted
 
 META = Detection(
     title=Text("A foreign program commands the dispenser", "未登録プログラムによる払出機の操作"),
@@ -27,13 +27,16 @@ META = Detection(
 def detect(view: View) -> pl.DataFrame:
     """Orders by an unlisted caller: high, as soon as they are seen, before notes move; the service opened by one: medium."""
     cash = view.table("cash")
-    listed = {t.id: t.callers for t in view.fleet.terminal if t.callers}
-    if cash is None or not listed:
+    if cash is None:
         return none()
     ordered = pl.col("activity") == "dispense-requested"
     named = cash.filter((ordered | (pl.col("activity") == "opened-by")) & pl.col("caller").is_not_null())
+    if not named.height:
+        return none()
     pairs = named.select("terminal", "caller").unique(maintain_order=True)
-    wrong = pairs.filter(pl.Series([t in listed and not _may(c, listed[t]) for t, c in pairs.iter_rows()], dtype=pl.Boolean))
+    wrong = pairs.filter(pl.Series([not _may(c, _listed(t, view)) for t, c in pairs.iter_rows()], dtype=pl.Boolean))
+    if not wrong.height:
+        return none()
     found = unpermitted(
         named.join(wrong, on=["terminal", "caller"], maintain_order="left"), view.visits, "software", "test-dispense"
     )
@@ -44,8 +47,19 @@ SHORTENED = 12
 """Characters from which a name may be one that the trace cut off."""
 
 
+def _listed(terminal: str, view: View) -> tuple[str, ...]:
+    """The callers listed for a terminal."""
+    known = by_id(view.fleet).get(terminal)
+    return () if known is None else known.callers
+
+
 def _may(caller: str, listed: tuple[str, ...]) -> bool:
-    """Whether a caller is listed: by its whole path where the entry has one, else by its file name; case does not count."""
+    """Whether a caller is listed, or nobody is: by its whole path where the entry has one, else by its file name.
+
+    Case does not count.
+    """
+    if not listed:
+        return True
     path = caller.strip().strip('"').replace("\\", "/").lower()
     name = path.rsplit("/", 1)[-1]
     entries = [e.replace("\\", "/").lower() for e in listed]

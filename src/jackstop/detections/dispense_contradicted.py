@@ -3,7 +3,7 @@
 import polars as pl
 
 from jackstop.detections._cases import HEARTBEAT, Case, paid, reply
-from jackstop.detections._claims import Detection, Text, View, movement_claims, suspicious
+from jackstop.detections._claims import Detection, Text, View, movement_claims, none, suspicious
 
 META = Detection(
     title=Text("Cash left although the host said no", "ホストが拒否した取引での払い出し"),
@@ -25,7 +25,10 @@ META = Detection(
 
 def detect(view: View) -> pl.DataFrame:
     """Contradicted movements other than those over the authorised amount, at their verdict."""
-    found = suspicious(view).filter((pl.col("verdict") == "contradicted") & (pl.col("reason") != "over-authorised"))
+    found = suspicious(view)
+    if not found.height:
+        return none()
+    found = found.filter((pl.col("verdict") == "contradicted") & (pl.col("reason") != "over-authorised"))
     return movement_claims(found, "critical")
 
 

@@ -27,7 +27,7 @@ MODES = ("supervisor-entered", "vendor-entered", "supervisor-left", "vendor-left
 def detect(view: View) -> pl.DataFrame:
     """Unexplained movements shown while the last mode change entered supervisor or vendor mode."""
     operator = view.table("operator")
-    if operator is None:
+    if operator is None or not view.movements.height:
         return none()
     modes = operator.filter(pl.col("activity").is_in(MODES)).sort("at")
     entered = modes.select("terminal", mode_at="at", inside=pl.col("activity").cast(pl.String).str.ends_with("entered")).sort(

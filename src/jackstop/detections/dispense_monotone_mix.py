@@ -31,7 +31,7 @@ TIMES, NOTES, WITHIN = 3, 20, 10 * MINUTE
 def detect(view: View) -> pl.DataFrame:
     """The third and each further order of a series that nothing explains, at its verdict."""
     cash, moved = view.table("cash"), doubtful(view)
-    if cash is None or not moved.height:
+    if cash is None or moved.height < TIMES:
         return none()
     said = cash.filter(pl.col("activity").is_in(["dispense-requested", "dispensed"]) & pl.col("counts").is_not_null())
     mixes = said.select("terminal", mix_at="at", mix="counts").sort("mix_at")

@@ -3,7 +3,7 @@
 import polars as pl
 
 from jackstop.detections._cases import HEARTBEAT, Case, Row, paid, reply, row
-from jackstop.detections._claims import Detection, Text, View, doubtful, movement_claims, with_session
+from jackstop.detections._claims import Detection, Text, View, doubtful, movement_claims, none, with_session
 
 META = Detection(
     title=Text("Cash moved with no customer at the machine", "取引セッションのない払い出し"),
@@ -26,7 +26,10 @@ META = Detection(
 
 def detect(view: View) -> pl.DataFrame:
     """Movements outside every session that neither host nor visit explains, at their verdict."""
-    found = with_session(doubtful(view), view)
+    doubted = doubtful(view)
+    if not doubted.height:
+        return none()
+    found = with_session(doubted, view)
     return movement_claims(found.filter(~pl.col("served")), "medium")
 
 

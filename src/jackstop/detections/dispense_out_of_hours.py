@@ -3,7 +3,7 @@
 import polars as pl
 
 from jackstop.detections._cases import HEARTBEAT, Case, paid, reply
-from jackstop.detections._claims import Detection, Text, View, doubtful, movement_claims, with_hours
+from jackstop.detections._claims import Detection, Text, View, doubtful, movement_claims, none, with_hours
 
 META = Detection(
     title=Text("Cash moved while the site was closed", "閉店時間中の払い出し"),
@@ -25,7 +25,10 @@ META = Detection(
 
 def detect(view: View) -> pl.DataFrame:
     """Movements at closed sites that neither host nor visit explains, at their verdict."""
-    return movement_claims(with_hours(doubtful(view), view.fleet).filter("closed"), "low")
+    doubted = doubtful(view)
+    if not doubted.height:
+        return none()
+    return movement_claims(with_hours(doubted, view.fleet).filter("closed"), "low")
 
 
 _NOON = 34 * 3600

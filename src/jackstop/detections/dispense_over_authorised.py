@@ -3,7 +3,7 @@
 import polars as pl
 
 from jackstop.detections._cases import HEARTBEAT, Case, paid, reply
-from jackstop.detections._claims import Detection, Text, View, movement_claims, suspicious
+from jackstop.detections._claims import Detection, Text, View, movement_claims, none, suspicious
 
 META = Detection(
     title=Text("More cash left than was authorised", "承認額を超える払い出し"),
@@ -22,7 +22,10 @@ META = Detection(
 
 def detect(view: View) -> pl.DataFrame:
     """Movements over the authorised amount, at their verdict."""
-    return movement_claims(suspicious(view).filter(pl.col("reason") == "over-authorised"), "critical")
+    found = suspicious(view)
+    if not found.height:
+        return none()
+    return movement_claims(found.filter(pl.col("reason") == "over-authorised"), "critical")
 
 
 TESTS = (

@@ -29,8 +29,10 @@ TIMES, WITHIN = 3, 2 * MINUTE
 
 def detect(view: View) -> pl.DataFrame:
     """The third and each further one: high where no customer's session is open or no journal says, else medium."""
-    shown = doubtful(view).filter(pl.col("shown_final") > 0)
-    if not shown.height:
+    shown = doubtful(view)
+    if shown.height >= TIMES:
+        shown = shown.filter(pl.col("shown_final") > 0)
+    if shown.height < TIMES:
         return none()
     order = with_session(shown, view).sort("terminal", "at", "id")
     back = range(1, TIMES)

@@ -32,29 +32,40 @@ def detect(view: View) -> pl.DataFrame:
     cash = view.table("cash")
     if cash is None:
         return none()
-    return pl.concat([_over(view), _without(view), _refused(cash), _lowered(cash)])
+    found = [c for c in (_over(view), _without(view), _refused(cash), _lowered(cash)) if c.height]
+    return pl.concat(found) if found else none()
 
 
 def _over(view: View) -> pl.DataFrame:
+    if view.movements["token_amount"].null_count() == view.movements.height:
+        return none()
     over = view.movements.filter(pl.col("token_amount").is_not_null() & (pl.col("picked") > pl.col("token_amount")))
     return claims(over, "critical", key="id", decided="deadline", amount="picked", records=pl.col("records"))
 
 
 def _without(view: View) -> pl.DataFrame:
     """Accepted orders without a token at a terminal whose earlier ones had one."""
+    if view.movements["token"].null_count() == view.movements.height:
+        return none()
     used = pl.col("token").is_not_null().cast(pl.Int32).cum_sum().over("terminal", order_by="at") > 0
     bare = view.movements.with_columns(used=used).filter(pl.col("used") & pl.col("token").is_null() & pl.col("token_none"))
     return claims(bare, "high", key="id", decided="deadline", amount="picked", records=pl.col("records"))
 
 
 def _refused(cash: pl.DataFrame) -> pl.DataFrame:
-    refused = cash.filter(pl.col("activity") == "token-refused").sort("terminal", "at", "event_id")
+    refused = cash.filter(pl.col("activity") == "token-refused")
+    if refused.height < BURST:
+        return none()
+    refused = refused.sort("terminal", "at", "event_id")
     earlier = pl.col("at").shift(BURST - 1).over("terminal")
     return claims(refused.filter(pl.col("at") - earlier <= WITHIN), "high", detail=pl.col("result_name"))
 
 
 def _lowered(cash: pl.DataFrame) -> pl.DataFrame:
-    level = cash.filter(pl.col("activity") == "security-level").sort("terminal", "at", "event_id")
+    level = cash.filter(pl.col("activity") == "security-level")
+    if level.height < 2:
+        return none()
+    level = level.sort("terminal", "at", "event_id")
     before = pl.col("state").shift(1).over("terminal")
     return claims(
         level.filter((before == "enforced") & (pl.col("state") != "enforced")), "high", detail=pl.col("state").cast(pl.String)

@@ -3,7 +3,7 @@
 import polars as pl
 
 from jackstop.detections._cases import HEARTBEAT, Case, paid, reply
-from jackstop.detections._claims import Detection, Text, View, movement_claims, suspicious
+from jackstop.detections._claims import Detection, Text, View, movement_claims, none, suspicious
 
 META = Detection(
     title=Text("Cash left with no authorisation", "承認のない現金の払い出し"),
@@ -25,7 +25,10 @@ META = Detection(
 
 def detect(view: View) -> pl.DataFrame:
     """Unexplained movements, at their verdict."""
-    found = suspicious(view).filter(pl.col("verdict") == "unexplained")
+    found = suspicious(view)
+    if not found.height:
+        return none()
+    found = found.filter(pl.col("verdict") == "unexplained")
     return movement_claims(found, "critical")
 
 

@@ -3,7 +3,7 @@
 import polars as pl
 
 from jackstop.detections._cases import HEARTBEAT, Case, paid, reply, row
-from jackstop.detections._claims import Detection, Text, View, movement_claims
+from jackstop.detections._claims import Detection, Text, View, movement_claims, none
 
 META = Detection(
     title=Text("The host feed is silent", "ホスト記録の途絶"),
@@ -23,7 +23,12 @@ META = Detection(
 
 def detect(view: View) -> pl.DataFrame:
     """The first movement of each hour and terminal that a dark host feed left undecided."""
-    dark = view.movements.filter(pl.col("reason") == "host-dark").with_columns(hour=pl.col("at") // 3_600_000_000)
+    if not view.movements.height:
+        return none()
+    dark = view.movements.filter(pl.col("reason") == "host-dark")
+    if not dark.height:
+        return none()
+    dark = dark.with_columns(hour=pl.col("at") // 3_600_000_000)
     return movement_claims(dark.sort("at", "id").unique(["terminal", "hour"], keep="first", maintain_order=True), "medium")
 
 

@@ -45,6 +45,8 @@ def falls(units: pl.DataFrame, last: pl.DataFrame, history: pl.DataFrame) -> tup
     Returns:
         Falls (terminal, basis, at, prev_at, fall in minor units, anchor, id, records, currency), and the new `last`.
     """
+    if not units.height:
+        return NOTHING, last
     cassettes = pl.col("kind").is_in(_CASSETTES) & pl.col("count").is_not_null()
     counted = units.filter(cassettes).with_columns(
         basis=pl.col("basis").cast(pl.String),
@@ -54,7 +56,7 @@ def falls(units: pl.DataFrame, last: pl.DataFrame, history: pl.DataFrame) -> tup
     )
     counted = _worth(counted, history).filter(pl.col("value").is_not_null() & pl.col("key").is_not_null())
     if not counted.height:
-        return _NOTHING, last
+        return NOTHING, last
     same = ["terminal", "basis", "key"]
     order = counted.sort(*same, "when", "record_offset", "event_id")
     joined = order.join(last.select(*same, "last_at", "last_when", "last_count"), on=same, how="left", maintain_order="left")
@@ -92,7 +94,8 @@ def _summed(moved: pl.DataFrame) -> pl.DataFrame:
 def _worth(counted: pl.DataFrame, history: pl.DataFrame) -> pl.DataFrame:
     """Counter rows with the note value filled from the denominations known by then."""
     by = pl.when(pl.col("basis").is_in(["host", "journal"])).then(pl.lit("type")).otherwise(pl.lit("unit"))
-    known = history.select("terminal", "by", "unit", since="since", known="value").sort("since")
+    mine = history.filter(pl.col("terminal").is_in(counted["terminal"].unique().implode()))
+    known = mine.select("terminal", "by", "unit", since="since", known="value").sort("since")
     placed = counted.with_columns(by=by, unit=pl.col("unit").cast(pl.Int64)).sort("at")
     joined = placed.join_asof(known, left_on="at", right_on="since", by=["terminal", "by", "unit"], check_sortedness=False)
     return joined.with_columns(value=pl.coalesce("value", "known")).drop("by", "since", "known")
@@ -191,7 +194,7 @@ def permitted(visits: pl.DataFrame, operator: pl.DataFrame, settings: Settings) 
     return pl.concat([allowed, around])
 
 
-_NOTHING = pl.DataFrame(
+NOTHING = pl.DataFrame(
     schema={
         "terminal": pl.String,
         "basis": pl.String,

@@ -1,35 +1,27 @@
 """The book: open episodes, authorisations and counters between two watermarks, and what each step settles.
 
 State is small frames: rows of the last `keep` minutes, the verdicts given in them, the last counters. Every result has
-the instant it could be given (`decided`), a function of the data alone; a step gives those the watermark has reached.
+the instant it could be given (`decided`), a function of the data alone; a step gives those the watermark has reached. It looks
+only at terminals that rows came for or whose instant has come (see `agenda`): of the others nothing new can be said.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 
 import polars as pl
 
-from jackstop.ledger import (
-    authorisations,
-    balances,
-    drift,
-    episodes,
-    latecomers,
-    outflow,
-    presence,
-    reconcile,
-    reversals,
-    verdicts,
-)
-from jackstop.ledger.intake import Frames
-from jackstop.model.settings import Settings
-from jackstop.model.tables import ALL
+from jackstop.ledger import agenda, balances, drift, judging, keeping, outflow, presence, reversals, urgency, values
+from jackstop.ledger.judging import POOL, Judged, Terms, blank
+from jackstop.ledger.keeping import ANCHORS
+from jackstop.ledger.shelves import Frames, Shelves
+from jackstop.model.settings import HOUR, Settings
+from jackstop.model.tables import BY_NAME
 
-TAKEN = {"episode": pl.UInt64, "approval": pl.UInt64, "amount": pl.Int64, "at": pl.Int64}
-GIVEN = {"id": pl.UInt64, "decided": pl.Int64, "kept": pl.Int64, "shown": pl.Int64}
-_POOL = ("cash", "host", "units", "operator", "cabinet", "windows", "feeds")
-_SHORT = ("cash", "host", "units")
-_RARE = ("status", "security-level", "token-refused", "opened-by")
+_HELD = (*POOL, "taken", "settled")
+
+Names = tuple[str, ...] | None
+"""Terminals; None for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,247 +29,265 @@ class Book:
     """The ledger's memory.
 
     Attributes:
-        pool: rows still needed, by table, with the columns intake adds.
-        taken: approvals used by verdicts given. given: results given, and with which amounts.
-        settled: explained episodes remembered for late reversals.
-        life: signs of life of the host feeds. host_since: terminal, since: first row of view `host`.
-        groups: terminal, group: the host feed each terminal's messages come by.
-        last, residue: counters and what they leave unexplained. losses: falls found, for as long as `recall`.
-        outflow: what left hour by hour. drift: what nothing explains, hour by hour.
+        shelves: by terminal: rows still needed, by table, with the columns intake adds; `taken`, approvals used by verdicts
+            given; `settled`, explained episodes remembered for late reversals; `last` and `residue`, counters and what they
+            leave unexplained.
+        host_since, cash_since: when each terminal's first row of view `host` was, and its first cash row arrived (µs).
+        agenda: by terminal, the next instant at which something can become certain.
+        life: signs of life of the host feeds.
+        losses: falls of counters found, for as long as `recall`. outflow: what left hour by hour. drift: what nothing
+            explains, hour by hour.
     """
 
-    pool: Frames
-    taken: pl.DataFrame
-    given: pl.DataFrame
-    settled: pl.DataFrame
-    life: pl.DataFrame
-    host_since: pl.DataFrame
-    groups: pl.DataFrame
-    last: pl.DataFrame
-    residue: pl.DataFrame
+    shelves: Shelves
+    host_since: Mapping[str, int]
+    cash_since: Mapping[str, int]
+    agenda: pl.DataFrame
+    life: presence.Life
     losses: pl.DataFrame
     outflow: outflow.Outflow
     drift: drift.Drift
 
     @classmethod
-    def empty(cls) -> "Book":
-        """Nothing known yet."""
-
-        def of(schema: Mapping[str, type[pl.DataType]]) -> pl.DataFrame:
-            return pl.DataFrame(schema=schema)
-
-        return cls(
-            {},
-            of(TAKEN),
-            of(GIVEN),
-            of(reversals.SETTLED),
-            of(presence.LIFE),
-            of({"terminal": pl.String, "since": pl.Int64}),
-            of({"terminal": pl.String, "group": pl.String}),
-            of(balances.LAST),
-            of(balances.RESIDUE),
-            pl.DataFrame(),
-            outflow.Outflow.empty(),
-            drift.Drift.empty(),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What a step is given besides rows: settings, visits, what sources terminals have, the fleet-wide latency."""
-
-    settings: Settings
-    visits: pl.DataFrame
-    sources: pl.DataFrame
-    latency: int
-    history: pl.DataFrame
+    def empty(cls, terminals: int = 0) -> "Book":
+        """Nothing known yet; made for about so many terminals."""
+        hours = outflow.Outflow.empty(), drift.Drift.empty()
+        return cls(Shelves.empty(terminals), {}, {}, agenda.empty(), presence.Life.unknown(), pl.DataFrame(), *hours)
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What the book knows after a step, for verdicts and detections.
+    """What the book knows after a step of the terminals it looked at, for verdicts and detections.
 
     Attributes:
+        touched: the terminals looked at; None for all. The frames below are of these, but for losses, drains and risen.
         movements: judged episodes of the window (all; `decided` says when each verdict holds).
-        idle: approvals for which no cash moved. losses: falls of counters nothing explains.
-        undone: reversals that took back what the customer kept.
-        drains: hours in which far more left than is usual (see `outflow`). risen: hours in which what nothing explains rose
-            over the limit (see `drift`).
+        idle: approvals for which no cash moved. undone: reversals that took back what the customer kept.
         rows: the tables' rows within their look-back, those of this step included.
+        losses: falls of counters nothing explains. drains: hours in which far more left than is usual (see `outflow`).
+            risen: hours in which what nothing explains rose over the limit (see `drift`). Of these, what was not given yet.
+        instants: when something at these terminals can become certain. pairs: when their clocks may learn. restless: those
+            of which a verdict waits for a sign of life. All three are for the agenda (see `noted`).
     """
 
+    touched: Names
     movements: pl.DataFrame
     idle: pl.DataFrame
-    losses: pl.DataFrame
     undone: pl.DataFrame
     rows: Frames
+    losses: pl.DataFrame
     drains: pl.DataFrame
     risen: pl.DataFrame
+    instants: tuple[pl.DataFrame, ...] = ()
+    pairs: tuple[pl.DataFrame, ...] = ()
+    restless: pl.DataFrame | None = None
+
+    @property
+    def hourly(self) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+        """Losses, drains and risen."""
+        return self.losses, self.drains, self.risen
+
+    @property
+    def looked(self) -> bool:
+        """Whether any terminal was looked at."""
+        return self.touched is None or bool(self.touched)
 
 
 def settle(book: Book, rows: Frames, terms: Terms, before: int, watermark: int) -> tuple[Book, Settled]:
-    """Take rows in and judge everything in the window, as known at the watermark."""
-    book = _take_in(book, rows, terms, before, watermark)
-    cash = episodes.asked(book.pool.get("cash", _blank("cash")), terms.settings)
-    host = book.pool.get("host", _blank("host"))
-    walked = episodes.walk(cash, terms.settings) if cash.height else cash
-    moved = _movements(walked, cash, terms)
-    decisions = authorisations.authority(authorisations.build(host, terms.settings), book.host_since, terms.settings)
-    judged, late = _judge(book, moved, decisions, terms, before)
-    book = replace(book, taken=book.taken.join(late, left_on="episode", right_on="id", how="anti")) if late.height else book
-    idle = verdicts.idle(decisions, judged, terms.sources.select("terminal", "latency"), terms.latency, terms.settings)
-    book = _remember(book, judged, decisions, watermark)
-    book = _balance(book, judged, idle, terms, before, watermark)
-    undone = reversals.held_against(host.filter(pl.col("activity").is_in(["reversal", "partial"])), book.settled)
-    paying = idle.filter(pl.col("terminal").is_in(cash["terminal"].unique().implode()))
-    book = replace(book, drift=drift.note(book.drift, judged, terms.settings, before, watermark))
-    settled = Settled(judged, paying, book.losses, undone, book.pool, book.outflow.drains, book.drift.risen)
-    return _prune(book, walked, terms.settings, watermark), settled
-
-
-def _blank(name: str) -> pl.DataFrame:
-    extra = {c: pl.Int64 for c in ("latency", "when", "at", "offset", "spread", "arrival")}
-    own = next(t.schema for t in ALL if t.name == name)
-    return pl.DataFrame(schema={**own, **extra, "known": pl.Boolean, "clock": pl.String, "group": pl.String})
-
-
-def _take_in(book: Book, rows: Frames, terms: Terms, before: int, watermark: int) -> Book:
-    """The pool with new rows, and what host rows say of the feeds' life and reach."""
-    pool = dict(book.pool)
-    for name, frame in rows.items():
-        if name in _POOL and frame.height:
-            pool[name] = pl.concat([pool[name], frame], how="diagonal_relaxed") if name in pool else frame
-    host = pool.get("host")
-    if host is None:
-        return replace(book, pool=pool)
-    complete = pl.col("at").is_between(before - terms.latency, watermark - terms.latency, closed="right")
-    life = presence.learn_life(book.life, host.filter(complete))
-    first = host.filter(pl.col("view") == "host").group_by("terminal").agg(since=pl.col("at").min())
-    since = pl.concat([book.host_since, first]).group_by("terminal").agg(pl.col("since").min())
-    groups = host.filter(complete).sort("at", "event_id").group_by("terminal", maintain_order=True).agg(pl.col("group").last())
-    old = book.groups.join(groups, on="terminal", how="anti")
-    return replace(book, pool=pool, life=life, host_since=since, groups=pl.concat([old, groups]))
-
-
-def _movements(walked: pl.DataFrame, cash: pl.DataFrame, terms: Terms) -> pl.DataFrame:
-    """Episodes of the window with their amounts, keys and windows; empty where nothing moved."""
-    if not walked.height:
-        walked = episodes.walk(_blank("cash"), terms.settings)
-    built = episodes.primary(episodes.value(episodes.build(walked)), terms.settings)
-    placed = presence.with_application(built, presence.application(cash), terms.settings)
-    visited = presence.with_visit(placed, terms.visits)
-    flags = terms.sources.select("terminal", "has_host", "has_journal")
-    known = visited.join(flags, on="terminal", how="left", maintain_order="left").with_columns(
-        pl.col("has_host", "has_journal").fill_null(value=False)
-    )
-    return reconcile.windows(known, terms.sources.select("terminal", "latency"), terms.latency, terms.settings)
-
-
-def _judge(
-    book: Book, moved: pl.DataFrame, decisions: pl.DataFrame, terms: Terms, before: int
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Episodes matched and judged, with their amounts as known at the verdict; and those a late approval explains."""
-    matched = reconcile.match(moved, decisions, book.taken, terms.settings)
-    alive = presence.with_life(matched, book.life, book.groups, terms.settings)
-    final = alive.rename({"shown": "shown_final", "kept": "kept_final"})
-    valued = episodes.value(final, until=pl.col("base"))
-    judged = verdicts.judge(valued, decisions, terms.settings)
-    late = latecomers.find(judged, decisions, terms.settings, before)
-    if late.height:
-        judged = verdicts.judge(latecomers.explained(valued, late), decisions, terms.settings)
-    return judged.with_columns(closes=pl.col("at") + terms.settings.closing).sort("decided", "id"), late
-
-
-def _remember(book: Book, judged: pl.DataFrame, decisions: pl.DataFrame, watermark: int) -> Book:
-    """The book with the verdicts whose deadline has passed standing, and explained episodes kept for late reversals."""
-    due = judged.filter(pl.col("deadline") <= watermark)
-    fresh = due.join(book.taken, left_on="id", right_on="episode", how="anti").select(
-        episode="id", approval="approval", amount="amount", at="at"
-    )
-    keys = decisions.select("key", "rrn", "stan", "auth_code", approval="id")
-    settled = (
-        due.filter(pl.col("approval").is_not_null())
-        .join(keys, on="approval", how="inner")
-        .select(
-            "terminal",
-            "at",
-            "amount",
-            "taken",
-            "closes",
-            "deadline",
-            "currency",
-            "key",
-            "rrn",
-            "stan",
-            "auth_code",
-            episode="id",
-            authorised="auth_amount",
-            kept="kept_final",
-        )
-        .select(list(reversals.SETTLED))
-    )
-    older = book.settled.join(settled, on="episode", how="anti")
-    return replace(book, taken=pl.concat([book.taken, fresh]), settled=pl.concat([older, settled]))
-
-
-def _balance(book: Book, judged: pl.DataFrame, idle: pl.DataFrame, terms: Terms, before: int, watermark: int) -> Book:
-    """The book with the counters' falls up to `settle` before the watermark held against the movements."""
-    units = book.pool.get("units")
-    lag = terms.settings.settle + terms.settings.completion + terms.latency
-    start, end = before - lag, watermark - lag
-    if units is None:
-        return book
-    span = pl.col("at").is_between(start, end, closed="right")
-    fallen, last = balances.falls(units.filter(span), book.last, terms.history)
-    operator = book.pool.get("operator", _blank("operator"))
-    fallen = balances.excuse(fallen, balances.permitted(terms.visits, operator, terms.settings))
-    flow = outflow.note(book.outflow, fallen, lag, watermark, terms.settings.recall)
-    shifted = (pl.col("at") - balances.EARLIER).is_between(start, end, closed="right")
-    picks = pl.concat(
-        [
-            judged.filter(shifted & (pl.col("picked") > 0)).select("terminal", "at", amount="picked"),
-            idle.filter(shifted & ~pl.col("undone")).select("terminal", "at", "amount"),
-        ]
-    ).sort("at", "terminal", "amount")
-    missing, residue = balances.losses(fallen, picks, book.residue)
-    found = missing.with_columns(decided=pl.max_horizontal(pl.col("at") + lag, "arrival"))
-    losses = pl.concat([book.losses, found], how="diagonal_relaxed") if book.losses.width else found
-    return replace(book, last=last, residue=residue, losses=losses, outflow=flow)
-
-
-def _prune(book: Book, walked: pl.DataFrame, settings: Settings, watermark: int) -> Book:
-    """The book without what no later verdict can need."""
-    near, far = watermark - settings.keep - _doubt(book.pool.get("cash")), watermark - settings.recall
-    pool = {n: f.filter(pl.col("at") > far) for n, f in book.pool.items() if n not in _SHORT}
-    if "host" in book.pool:
-        pool["host"] = book.pool["host"].filter(pl.col("at") > near)
-    if "units" in book.pool:
-        newest = pl.col("at") == pl.col("at").max().over("terminal", "basis", "unit", "unit_id")
-        pool["units"] = book.pool["units"].filter((pl.col("at") > near) | newest)
-    if "cash" in book.pool:
-        pool["cash"] = _prune_cash(book.pool["cash"], walked, near, far)
-    life = book.life.filter((pl.col("at") > near) | pl.int_range(pl.len()).eq(pl.len() - 1).over("group"))
-    return replace(
+    """Take rows in and judge the terminals of which something can be said at the watermark."""
+    life = book.life.told(rows.get("host"), before - terms.latency, watermark - terms.latency)
+    shelves, host = _taken_in(book.shelves, rows), rows.get("host")
+    book = replace(
         book,
-        pool=pool,
-        life=life,
-        taken=book.taken.filter(pl.col("at") > near),
-        given=book.given.filter(pl.col("decided") > far),
-        settled=book.settled.filter(pl.col("at") > watermark - settings.remember),
-        losses=book.losses.filter(pl.col("at") > far) if book.losses.width else book.losses,
+        host_since=_began(book.host_since, None if host is None else host.filter(pl.col("view") == "host"), "at"),
+        cash_since=_began(book.cash_since, rows.get("cash"), "arrival"),
     )
+    planned = agenda.sooner(book.agenda, urgency.instants(rows, shelves, terms))
+    named = agenda.due(planned, watermark, alive=life.track is not book.life.track)
+    touched = None if 2 * len(named) > terms.sources.height else tuple(sorted(named))
+    book = replace(book, shelves=shelves, agenda=planned, life=_recent(life, terms, watermark))
+    if touched is None or touched:
+        book, settled = _looked_at(book, terms, before, watermark, touched)
+    else:
+        book, settled = _by_hour(book, None, _untouched().movements, terms, before, watermark), _untouched()
+    losses, drains, risen = (_untold(f, before) for f in (book.losses, book.outflow.drains, book.drift.risen))
+    return book, replace(settled, losses=losses, drains=drains, risen=risen)
 
 
-def _doubt(cash: pl.DataFrame | None) -> int:
-    """By how much (µs) movements in the window may be later than they say."""
-    return 0 if cash is None or not cash.height else int(cash.select(episodes.later().max()).item())
+def noted(book: Book, settled: Settled, claimed: Iterable[pl.DataFrame]) -> Book:
+    """The book with the agenda of the terminals looked at.
+
+    Args:
+        claimed: instants of what detections claim (see `agenda.instants`).
+    """
+    if not settled.looked:
+        return book
+    parts = (*settled.instants, *claimed)
+    return replace(book, agenda=agenda.entered(book.agenda, settled.touched, parts, settled.pairs, settled.restless))
 
 
-def _prune_cash(cash: pl.DataFrame, walked: pl.DataFrame, near: int, far: int) -> pl.DataFrame:
-    """Cash rows after `near`, none of an episode that began before it, and the rare rows of the last day."""
-    rare = pl.col("activity").is_in(_RARE)
-    kept = cash.filter((pl.col("at") > near) | (rare & (pl.col("at") > far)))
-    if not walked.height:
-        return kept
-    starts = walked.select("event_id", start=pl.col("at").min().over("episode"))
-    return kept.join(starts.filter(pl.col("start") <= near), on="event_id", how="anti")
+def window(book: Book, terms: Terms, watermark: int) -> pl.DataFrame:
+    """Every terminal's movements of the window, judged as of now."""
+    return judging.judge(_held(book.shelves, None), book.life, book.host_since, terms, watermark).movements
+
+
+def _held(shelves: Shelves, touched: Names) -> Frames:
+    return {n: f for n in _HELD if (f := shelves.of(n, touched)) is not None}
+
+
+def _untold(frame: pl.DataFrame, before: int) -> pl.DataFrame:
+    """What was not decided by the last watermark."""
+    if not frame.height:
+        return frame
+    news = frame["decided"] > before
+    return frame.filter(news) if news.any() else frame.clear()
+
+
+def _recent(life: presence.Life, terms: Terms, watermark: int) -> presence.Life:
+    """Life without signs older than any movement in the window can ask for."""
+    limit = watermark - terms.settings.keep - HOUR
+    return life.forget(limit) if life.oldest < limit - keeping.SLACK else life
+
+
+def _taken_in(shelves: Shelves, rows: Frames) -> Shelves:
+    """The shelves with new rows."""
+    for name, frame in rows.items():
+        if name in POOL:
+            shelves = shelves.put(name, frame)
+    return shelves
+
+
+def _began(since: Mapping[str, int], rows: pl.DataFrame | None, column: str) -> Mapping[str, int]:
+    """Since when a table of each terminal is known, with more rows of it; the same mapping where they tell nothing new."""
+    if rows is None or not rows.height:
+        return since
+    names = rows["terminal"].unique()
+    first = rows[column].min()
+    if since and all(n in since and since[n] <= first for n in names):  # type: ignore[operator]
+        return since
+    found = dict(rows.group_by("terminal").agg(pl.col(column).min()).iter_rows())
+    return {**since, **{n: min(at, since.get(n, at)) for n, at in found.items()}}
+
+
+def _looked_at(book: Book, terms: Terms, before: int, watermark: int, touched: Names) -> tuple[Book, Settled]:
+    """Judge some terminals, and keep of it what later steps need."""
+    held = _held(book.shelves, touched)
+    judged = judging.judge(held, book.life, book.host_since, terms, before)
+    shelves, kept = keeping.remember(book.shelves, held, judged, watermark, touched)
+    book, fallen = _balanced(replace(book, shelves=shelves), held, judged, terms, (before, watermark), touched)
+    book = _by_hour(book, fallen, judged.movements, terms, before, watermark)
+    undone = reversals.held_against(_taken_back(held), kept)
+    shelves, ages = keeping.sweep(book.shelves, held | {"settled": kept}, judged.walked, terms, watermark, touched)
+    pairs = agenda.instants(_anchors(held.get("cash")), watermark, pl.col("when") + terms.reach)
+    waits = (pl.col("deadline") <= watermark) & (pl.col("decided") > watermark)
+    settled = Settled(
+        touched,
+        judged.movements,
+        judging.paying(judged.idle, book.cash_since),
+        undone,
+        {n: held[n] for n in POOL if n in held},
+        *_untouched().hourly,
+        (*ages, *_instants(held, judged, undone, terms, watermark)),
+        tuple(pairs),
+        judged.movements.filter(waits),
+    )
+    return replace(book, shelves=shelves), settled
+
+
+def _taken_back(held: Frames) -> pl.DataFrame:
+    """Host rows that take something back."""
+    host = held.get("host", blank("host"))
+    return host.filter(pl.col("activity").is_in(["reversal", "partial"]))
+
+
+def _balanced(
+    book: Book, held: Frames, judged: Judged, terms: Terms, span: tuple[int, int], touched: Names
+) -> tuple[Book, pl.DataFrame | None]:
+    """The book with the counters' falls up to `lag` before the watermark held against the movements, and these falls."""
+    start, end = span[0] - terms.lag, span[1] - terms.lag
+    units = _within(held.get("units", blank("units")), start, end)
+    picks = _picks(judged, start, end)
+    if not units.height and picks is None:
+        return book, None
+    picks = _NO_PICKS if picks is None else picks
+    shelves = book.shelves
+    fallen, last = balances.falls(units, _or(shelves.of("last", touched), balances.LAST), terms.history)
+    if fallen.height:
+        shelves = shelves.instead("last", touched, last)
+        allowed = balances.permitted(terms.visits, held.get("operator", blank("operator")), terms.settings)
+        fallen = balances.excuse(fallen, allowed)
+    missing, residue = balances.losses(fallen, picks, _or(shelves.of("residue", touched), balances.RESIDUE))
+    shelves = shelves.instead("residue", touched, residue)
+    losses = book.losses
+    if missing.height:
+        found = missing.with_columns(decided=pl.max_horizontal(pl.col("at") + terms.lag, "arrival"))
+        old = losses.filter(pl.col("at") > span[1] - terms.settings.recall) if losses.width else losses
+        losses = pl.concat([old, found], how="diagonal_relaxed") if old.width else found
+    return replace(book, shelves=shelves, losses=losses), fallen
+
+
+def _picks(judged: Judged, start: int, end: int) -> pl.DataFrame | None:
+    """What movements, and approvals no movement is known of, took out: terminal, at, amount; None where there are none."""
+    moved = _within(judged.movements, start + balances.EARLIER, end + balances.EARLIER)
+    idle = _within(judged.idle, start + balances.EARLIER, end + balances.EARLIER)
+    if not moved.height and not idle.height:
+        return None
+    moved = moved.filter(pl.col("picked") > 0).select("terminal", "at", amount="picked")
+    idle = idle.filter(~pl.col("undone")).select("terminal", "at", "amount")
+    return pl.concat([moved, idle]).sort("at", "terminal", "amount")
+
+
+def _within(frame: pl.DataFrame, start: int, end: int) -> pl.DataFrame:
+    """Rows with `at` in (start, end] (µs)."""
+    if not frame.height:
+        return frame
+    inside = frame["at"].is_between(start, end, closed="right")
+    return frame.filter(inside) if inside.any() else frame.clear()
+
+
+_NO_PICKS = pl.DataFrame(schema={"terminal": pl.String, "at": pl.Int64, "amount": pl.Int64})
+
+
+def _or(frame: pl.DataFrame | None, schema: Mapping[str, type[pl.DataType]]) -> pl.DataFrame:
+    return pl.DataFrame(schema=schema) if frame is None else frame
+
+
+def _by_hour(book: Book, fallen: pl.DataFrame | None, moved: pl.DataFrame, terms: Terms, before: int, watermark: int) -> Book:
+    """The book with what falls and movements add to their hours, and with the hours that are over."""
+    flow, drifted = book.outflow, book.drift
+    over = (watermark - terms.lag) // HOUR > (before - terms.lag) // HOUR and flow.open.height
+    if over or (fallen is not None and fallen.height):
+        flow = outflow.note(flow, balances.NOTHING if fallen is None else fallen, terms.lag, watermark, terms.settings.recall)
+    fresh = moved
+    if moved.height:
+        fresh = moved.filter(pl.col("decided").is_between(before, watermark, closed="right"), pl.col("picked") > 0)
+    if fresh.height or (watermark // HOUR > before // HOUR and drifted.open.height):
+        drifted = drift.note(drifted, fresh, terms.settings, watermark)
+    return replace(book, outflow=flow, drift=drifted)
+
+
+def _anchors(cash: pl.DataFrame | None) -> pl.DataFrame | None:
+    """Cash rows from which clocks may learn."""
+    return None if cash is None else cash.filter(pl.col("activity").is_in(ANCHORS))
+
+
+def _instants(held: Frames, judged: Judged, undone: pl.DataFrame, terms: Terms, watermark: int) -> list[pl.DataFrame]:
+    """When something can become certain of what is held."""
+    decided, picked = pl.col("decided"), pl.col("at") - balances.EARLIER + terms.lag
+    final = pl.max_horizontal(decided, pl.col("closes") + pl.col("latency"))
+    return [
+        *agenda.instants(judged.movements, watermark, pl.col("deadline"), decided, final, picked),
+        *agenda.instants(judged.idle, watermark, decided, picked),
+        *agenda.instants(held.get("units"), watermark, pl.col("at") + terms.lag),
+        *agenda.instants(undone, watermark, decided),
+    ]
+
+
+@cache
+def _untouched() -> Settled:
+    """What is known where no terminal was looked at."""
+    sources = pl.DataFrame(schema={"terminal": pl.String, "latency": pl.Int64, "has_host": pl.Boolean, "has_journal": pl.Boolean})
+    terms = Terms(Settings(), BY_NAME["visits"].empty(), sources, 0, pl.DataFrame(schema=values.HISTORY))
+    judged = judging.judge({}, presence.Life.unknown(), {}, terms, 0)
+    undone = reversals.held_against(blank("host"), pl.DataFrame(schema=reversals.SETTLED))
+    return Settled((), judged.movements, judged.idle, undone, {}, pl.DataFrame(), pl.DataFrame(), pl.DataFrame())

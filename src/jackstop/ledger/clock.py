@@ -30,6 +30,8 @@ TRACK = {
 STEPS = {"source": pl.String, "last": pl.Int64, "stepped": pl.Int64, "before": pl.Int64}
 SETS = {"terminal": pl.String, "set_at": pl.Int64, "epoch": pl.Int32}
 DAY = 86_400_000_000
+SILENT = 7 * DAY
+"""µs after whose last stamp a source's steps are forgotten: names of sources can go on being new for ever."""
 
 
 @njit(cache=True)
@@ -107,12 +109,19 @@ class Clocks:
         if not rows.height:
             return rows.with_columns(stepped=pl.lit(0, pl.Int64)), self
         sources = rows["source"].unique(maintain_order=True)
-        known = pl.DataFrame({"source": sources}).join(self.steps, on="source", how="left", maintain_order="left").fill_null(0)
-        codes = rows["source"].replace_strict(sources, range(len(sources)), return_dtype=pl.Int64).to_numpy()
+        mine = self.steps["source"].is_in(sources.implode())
+        known = (
+            pl.DataFrame({"source": sources})
+            .join(self.steps.filter(mine), on="source", how="left", maintain_order="left")
+            .fill_null(0)
+        )
+        codes = np.zeros(rows.height, np.int64)
+        if len(sources) > 1:
+            codes = rows["source"].replace_strict(sources, range(len(sources)), return_dtype=pl.Int64).to_numpy()
         columns = tuple(known[c].to_numpy().copy() for c in ("last", "stepped", "before"))
         moved = _steps(codes, rows["time"].to_physical().to_numpy(), columns, settings.step)
-        rest = self.steps.join(known.select("source"), on="source", how="anti")
-        state = pl.concat([rest, known.with_columns(last=columns[0], stepped=columns[1], before=columns[2])])
+        now = pl.DataFrame({"source": sources, "last": columns[0], "stepped": columns[1], "before": columns[2]})
+        state = pl.concat([self.steps.filter(~mine), now])
         return rows.with_columns(stepped=pl.Series(moved, dtype=pl.Int64)), replace(self, steps=state)
 
     def told(self, feeds: pl.DataFrame, settings: Settings) -> "Clocks":
@@ -130,7 +139,7 @@ class Clocks:
         ordered = frame.sort(at, maintain_order=True)
         if not self.sets.height:
             return ordered.with_columns(epoch=pl.lit(0, pl.Int32))
-        told = self.sets.sort("set_at")
+        told = self.sets.filter(pl.col("terminal").is_in(ordered["terminal"].unique().implode())).sort("set_at")
         joined = ordered.join_asof(told, left_on=at, right_on="set_at", by="terminal", check_sortedness=False)
         return joined.drop("set_at").with_columns(pl.col("epoch").fill_null(0))
 
@@ -150,7 +159,8 @@ class Clocks:
         if not pairs.height:
             return self
         lag = 2 * settings.pairing
-        together = self._epoch(pl.concat([self.pairs, pairs.select(list(PAIRS))]), "anchor").sort(
+        mine = self.pairs["terminal"].is_in(pairs["terminal"].unique().implode())
+        together = self._epoch(pl.concat([self.pairs.filter(mine), pairs.select(list(PAIRS))]), "anchor").sort(
             "terminal", "clock", "epoch", "anchor", maintain_order=True
         )
         group = together.select(g=pl.struct("terminal", "clock", "epoch").rle_id().cast(pl.Int64))["g"].to_numpy()
@@ -170,7 +180,7 @@ class Clocks:
         fresh = fresh.join(news, on=["terminal", "clock", "since"], how="semi")
         track = pl.concat([self.track, fresh]).sort("terminal", "clock", "since", maintain_order=True)
         kept = together.group_by("terminal", "clock", maintain_order=True).tail(settings.pairs)
-        return replace(self, pairs=kept.select(list(PAIRS)), track=track)
+        return replace(self, pairs=pl.concat([self.pairs.filter(~mine), kept.select(list(PAIRS))]), track=track)
 
     def apply(self, frame: pl.DataFrame, lag: int, settings: Settings) -> pl.DataFrame:
         """Rows with `at`, `offset`, `spread` and `known` (whether the clock was known).
@@ -184,7 +194,8 @@ class Clocks:
         others: trace, journal and Windows are stamped by one PC.
         """
         host = pl.col("clock") == "host"
-        reliable = self.track.filter(pl.col("pairs") >= settings.known_after)
+        theirs = pl.col("terminal").is_in(frame["terminal"].unique().implode())
+        reliable = self.track.filter(theirs & (pl.col("pairs") >= settings.known_after))
         if not reliable.height:
             floor = pl.lit(settings.spread_floor, pl.Int64)
             return frame.with_columns(at="when", offset=pl.lit(0, pl.Int64), spread=floor, known=host)
@@ -221,12 +232,14 @@ class Clocks:
         )
 
     def forget(self, before: int) -> "Clocks":
-        """Clocks without estimates that a later one replaced before this instant (µs)."""
+        """Clocks without estimates that a later one replaced before this instant (µs), and sources silent for a week then."""
         next_since = pl.col("since").shift(-1).over("terminal", "clock")
         newer = self.sets.sort("terminal", "set_at").filter(
             (pl.col("set_at") >= before) | (pl.col("set_at") == pl.col("set_at").max().over("terminal"))
         )
-        return replace(self, track=self.track.filter(next_since.is_null() | (next_since >= before)), sets=newer)
+        track = self.track.filter(next_since.is_null() | (next_since >= before)).rechunk()
+        steps = self.steps.filter(pl.col("last") + pl.col("stepped") >= before - SILENT).rechunk()
+        return replace(self, track=track, sets=newer, steps=steps)
 
     def latest(self) -> pl.DataFrame:
         """The last estimate of each clock: terminal, clock, offset, spread, pairs."""

@@ -6,12 +6,17 @@ Source: Windows Partition/Diagnostic event 1006 (DiskNumber, BusType, SerialNumb
 import polars as pl
 
 KNOWN = {"terminal": pl.String, "disk": pl.String, "serial": pl.String, "at": pl.Int64}
+MOST = 32
+"""Disks of a terminal that are remembered, those shown last: events can name any number of them."""
+
 _USB = ("7", "USB", "usb")
 
 
 def seen(windows: pl.DataFrame) -> pl.DataFrame:
     """Fixed disks that rows of Partition/Diagnostic 1006 name: id, terminal, disk, serial, at, arrival, and the record."""
     told = windows.filter(pl.col("code").eq(1006) & pl.col("channel").str.contains("Partition", literal=True))
+    if not told.height:
+        return told
     field = {n: pl.col("data").str.json_path_match(f"$.{n}") for n in ("SerialNumber", "DiskNumber", "BusType", "Capacity")}
     return (
         told.with_columns(
@@ -30,4 +35,5 @@ def learn(known: pl.DataFrame, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.Dat
     was = pl.coalesce(pl.col("serial").shift(1).over(places), "old")
     changed = joined.with_columns(was=was).filter(pl.col("was").is_not_null() & (pl.col("was") != pl.col("serial"))).drop("old")
     newest = ordered.select(list(KNOWN)).unique(places, keep="last", maintain_order=True)
-    return pl.concat([known.join(newest, on=places, how="anti"), newest]), changed
+    together = pl.concat([known.join(newest, on=places, how="anti"), newest])
+    return together.sort("at", maintain_order=True).group_by("terminal", maintain_order=True).tail(MOST), changed

@@ -56,9 +56,8 @@ class Drift:
         return cls(pl.DataFrame(schema=OPEN), pl.DataFrame(schema=SUMS), pl.DataFrame(schema=RISEN))
 
 
-def note(known: Drift, judged: pl.DataFrame, settings: Settings, before: int, watermark: int) -> Drift:
-    """The drift with the verdicts that hold since the last watermark; hours are those in which verdicts were given."""
-    fresh = judged.filter(pl.col("decided").is_between(before, watermark, closed="right"), pl.col("picked") > 0)
+def note(known: Drift, fresh: pl.DataFrame, settings: Settings, watermark: int) -> Drift:
+    """The drift with the verdicts on picked notes that hold since the last watermark; hours are those they were given in."""
     doubted = pl.col("verdict").is_in(_DOUBTED)
     added = fresh.select(
         "terminal",

@@ -253,6 +253,8 @@ def primary(episodes: pl.DataFrame, settings: Settings) -> pl.DataFrame:
     if not device.height:
         return episodes
     alone = episodes.filter(pl.col("layer") == "application")
+    if not alone.height:
+        return device
     for clock, said in (("at", pl.col("at")), ("when", pl.col("when")), ("at", pl.col("at") + pl.col("again"))):
         told = device.select("terminal", device_at=clock).sort("device_at")
         placed = (

@@ -2,16 +2,17 @@
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 import polars as pl
 
-from jackstop.ledger import values
+from jackstop.ledger import identity, values
 from jackstop.ledger.clock import Clocks
 from jackstop.ledger.identity import Directory
+from jackstop.ledger.shelves import Frames
+from jackstop.ledger.streams import Placed
 from jackstop.model.settings import Settings
 from jackstop.model.tables import Tables
 
-_ADDED = ("clock", "latency", "group", "when", "at", "offset", "spread", "known", "arrival")
-Frames = dict[str, pl.DataFrame]
 MARKS = {"terminal": pl.String, "clock": pl.String, "mark": pl.Int64}
 
 
@@ -28,67 +29,79 @@ class Intake:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What does not change while rows are taken in: names, streams (source, clock, latency, group), settings, latency."""
+    """What does not change while rows are taken in: names, streams by their source, settings, latency."""
 
     directory: Directory
-    streams: pl.DataFrame
+    streams: Placed
     settings: Settings
     latency: int
 
 
 def admit(state: Intake, tables: Tables, context: Context, watermark: int) -> tuple[Intake, Frames]:
     """Known rows whose time has come (up to `skew` past the watermark), with `when`, and the state without them."""
-    resolved, strangers = context.directory.resolve(tables)
-    stepped, clocks = _step(resolved, state.clocks, context)
+    if not state.waiting and not tables.height:
+        return state, {}
+    placed, clocks, strangers = _placed(tables, state.clocks, context)
     due: Frames = {}
     later: Frames = {}
     limit = watermark + context.settings.skew
-    for name in sorted({*state.waiting, *stepped}):
-        both = [f for f in (state.waiting.get(name), stepped.get(name)) if f is not None and f.height]
-        if not both:
-            continue
+    for name in sorted({*state.waiting, *placed}):
+        both = [f for f in (state.waiting.get(name), placed.get(name)) if f is not None]
         rows = pl.concat(both, how="diagonal_relaxed") if len(both) > 1 else both[0]
-        ripe = pl.col("when") <= limit
-        due[name], later[name] = rows.filter(ripe), rows.filter(~ripe)
-    lost = pl.concat([state.strangers, strangers]).group_by("source", "naming", "terminal", "table").agg(pl.col("rows").sum())
-    return replace(
-        state, waiting={n: f for n, f in later.items() if f.height}, clocks=clocks, strangers=lost.cast(state.strangers.schema)
-    ), due
+        ripe = rows["when"] <= limit
+        if ripe.all():
+            due[name] = rows
+        elif ripe.any():
+            due[name], later[name] = rows.filter(ripe), rows.filter(~ripe)
+        else:
+            later[name] = rows
+    lost = identity.together(state.strangers, strangers)
+    return replace(state, waiting=later, clocks=clocks, strangers=lost), due
 
 
-def _step(tables: Tables, clocks: Clocks, context: Context) -> tuple[Frames, Clocks]:
-    """Rows with their stream's clock and latency, and `when`: the stamp with the source's backward steps undone."""
-    placed = {
-        name: frame.join(context.streams, on="source", how="left", maintain_order="left").with_columns(
-            pl.col("clock").fill_null("host"), pl.col("latency").fill_null(0), pl.col("group").fill_null("")
-        )
-        for name, frame in tables.items()
-        if frame.height
-    }
-    own = [
-        frame.with_row_index("_row")
-        .filter((pl.col("clock") != "host") & (pl.col("time").to_physical() > 0))
-        .select(
-            "time",
-            "record_offset",
-            "_row",
-            source=pl.concat_str("source", pl.col("terminal").fill_null(""), separator="\n"),
-            table=pl.lit(name),
-        )
-        for name, frame in placed.items()
-        if name != "feeds"
-    ]
-    ordered = pl.concat(own).sort("source", "record_offset", maintain_order=True) if own else pl.DataFrame()
-    if not ordered.height:
-        return {n: f.with_columns(when=pl.col("time").to_physical()) for n, f in placed.items()}, clocks
-    moved, clocks = clocks.step(ordered, context.settings)
-    done: Frames = {}
-    for name, frame in placed.items():
-        stepped = moved.filter(pl.col("table") == name).select("_row", "stepped")
-        joined = frame.with_row_index("_row").join(stepped, on="_row", how="left", maintain_order="left")
-        when = pl.col("time").to_physical() + pl.col("stepped").fill_null(0)
-        done[name] = joined.with_columns(when=when).drop("_row", "stepped")
-    return done, clocks
+def _placed(tables: Tables, clocks: Clocks, context: Context) -> tuple[Frames, Clocks, pl.DataFrame]:
+    """Rows of known terminals with `clock`, `latency`, `group` and `when`; and a count of the others.
+
+    What is asked of every row is asked of the rows of all tables at once: a step has few rows and many tables.
+    """
+    filled = [(n, f) for n, f in tables.items() if f.height]
+    if not filled:
+        return {}, clocks, identity.NOBODY
+    rows = pl.concat([f.select(*_ASKED, table=pl.lit(n)) for n, f in filled])
+    known = context.directory.look_up(rows)
+    streams = context.streams.of(rows["source"])
+    rows = rows.with_columns(known).join(streams, on="source", how="left", maintain_order="left")
+    rows = rows.with_columns(pl.col("clock").fill_null("host"), pl.col("latency").fill_null(0), pl.col("group").fill_null(""))
+    stepped, clocks = _stepped(rows, clocks, context)
+    rows = rows.with_columns(when=pl.col("time").to_physical() + stepped)
+    out: Frames = {}
+    start = 0
+    for name, frame in filled:
+        mine = rows.slice(start, frame.height)
+        start += frame.height
+        joined = frame.with_columns(mine["id"].alias("terminal"), *(mine[c] for c in ("clock", "latency", "group", "when")))
+        named = mine["id"].is_not_null()
+        if not named.all():
+            joined = joined.filter(named)
+        if joined.height:
+            out[name] = joined
+    return out, clocks, identity.nobody(rows)
+
+
+_ASKED = ("source", "naming", "terminal", "time", "record_offset")
+
+
+def _stepped(rows: pl.DataFrame, clocks: Clocks, context: Context) -> tuple[pl.Series, Clocks]:
+    """By how much (µs) each row's clock had been set back by then."""
+    timed = (pl.col("clock") != "host") & (pl.col("time").to_physical() > 0) & (pl.col("table") != "feeds")
+    source = pl.concat_str("source", pl.col("id").fill_null(""), separator="\n")
+    own = rows.with_row_index("_row").filter(timed & pl.col("id").is_not_null())
+    moved = np.zeros(rows.height, np.int64)
+    if own.height:
+        ordered = own.select("_row", "time", "record_offset", source=source).sort("source", "record_offset", maintain_order=True)
+        told, clocks = clocks.step(ordered, context.settings)
+        moved[told["_row"].to_numpy()] = told["stepped"].to_numpy()
+    return pl.Series(moved), clocks
 
 
 def worth(due: Frames, history: pl.DataFrame) -> tuple[Frames, pl.DataFrame]:
@@ -98,25 +111,37 @@ def worth(due: Frames, history: pl.DataFrame) -> tuple[Frames, pl.DataFrame]:
         history = values.learn(history, due["units"].with_columns(at="when"))
     by_layer = pl.when(pl.col("layer") == "device").then(pl.lit("unit")).otherwise(pl.lit("type"))
     for name, by in (("cash", by_layer), ("host", pl.lit("type"))):
-        if name in due and due[name].height:
+        if name in due:
             out[name] = values.amounts(due[name].with_columns(at="when"), history, by)
     return out, history
 
 
 def begun(due: Frames, marks: pl.DataFrame) -> pl.DataFrame:
-    """Where movements begin by their own clocks (terminal, clock, mark in µs): orders in traces, sessions in journals."""
+    """Where movements begin by their own clocks (terminal, clock, mark in µs): orders in traces, sessions in journals.
+
+    Returns:
+        Of the terminals of these rows only.
+    """
+    if not due:
+        return marks.clear()
+    names = pl.concat([f["terminal"] for f in due.values()]).unique()
+    known = marks.filter(pl.col("terminal").is_in(names.implode()))
     cash = due.get("cash")
-    if cash is None or not cash.height:
-        return marks
+    if cash is None:
+        return known
     order = (pl.col("clock") == "trace") & (pl.col("activity") == "dispense-requested")
     session = (pl.col("clock") == "journal") & (pl.col("activity") == "session-start")
-    fresh = cash.filter(order | session).select("terminal", "clock", mark="when")
-    return pl.concat([marks, fresh.cast(MARKS)]).sort("mark")  # type: ignore[arg-type]
+    fresh = cash.filter(order | session)
+    if not fresh.height:
+        return known
+    return pl.concat([known, fresh.select("terminal", "clock", mark="when").cast(MARKS)]).sort("mark")  # type: ignore[arg-type]
 
 
-def latest(marks: pl.DataFrame) -> pl.DataFrame:
-    """The last mark of each clock."""
-    return marks.group_by("terminal", "clock", maintain_order=True).agg(pl.col("mark").max())
+def latest(marks: pl.DataFrame, fresh: pl.DataFrame) -> pl.DataFrame:
+    """The last mark of each clock. `fresh`: from `begun`."""
+    newest = fresh.group_by("terminal", "clock", maintain_order=True).agg(pl.col("mark").max())
+    news = newest.join(marks, on=list(MARKS), how="anti")
+    return pl.concat([marks.join(news, on=["terminal", "clock"], how="anti"), news]) if news.height else marks
 
 
 def date(due: Frames, clocks: Clocks, context: Context, before: int, marks: pl.DataFrame) -> Frames:
@@ -124,19 +149,25 @@ def date(due: Frames, clocks: Clocks, context: Context, before: int, marks: pl.D
 
     All rows of one movement are dated by one estimate, the one known at its beginning, or they would be torn apart.
     """
+    if not due:
+        return {}
     lag = context.latency + context.settings.skew
+    rows = pl.concat([f.select("terminal", "clock", "when", "latency", "observed") for f in due.values()])
+    marked = (
+        rows.with_row_index("_nth")
+        .sort("when")
+        .join_asof(marks, left_on="when", right_on="mark", by=["terminal", "clock"], check_sortedness=False)
+        .sort("_nth")
+    )
+    near = pl.col("when") - pl.col("mark") <= context.settings.closing
+    referred = marked.with_columns(ref=pl.when(near).then("mark").otherwise("when"))
+    said = pl.col("observed").to_physical()
+    arrival = pl.max_horizontal(pl.coalesce(said, pl.col("at") + pl.col("latency")), pl.lit(before + 1))
+    placed = clocks.apply(referred, lag, context.settings).with_columns(arrival=arrival)
     dated: Frames = {}
+    start = 0
     for name, frame in due.items():
-        marked = (
-            frame.with_row_index("_nth")
-            .sort("when")
-            .join_asof(marks, left_on="when", right_on="mark", by=["terminal", "clock"], check_sortedness=False)
-            .sort("_nth")
-        )
-        near = pl.col("when") - pl.col("mark") <= context.settings.closing
-        referred = marked.with_columns(ref=pl.when(near).then("mark").otherwise("when")).drop("_nth", "mark")
-        placed = clocks.apply(referred, lag, context.settings).drop("ref")
-        said = pl.col("observed").to_physical()
-        arrival = pl.max_horizontal(pl.coalesce(said, pl.col("at") + pl.col("latency")), pl.lit(before + 1))
-        dated[name] = placed.with_columns(arrival=arrival)
+        mine = placed.slice(start, frame.height)
+        start += frame.height
+        dated[name] = frame.with_columns(mine[c] for c in ("at", "offset", "spread", "known", "arrival"))
     return dated

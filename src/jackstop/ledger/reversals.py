@@ -39,6 +39,8 @@ def held_against(undone: pl.DataFrame, settled: pl.DataFrame) -> pl.DataFrame:
     """
     if not undone.height or not settled.height:
         return _NOTHING
+    mine = pl.col("terminal").is_in(undone["terminal"].unique().implode())
+    settled = settled.filter(mine)
     reference = pl.coalesce("reference", "rrn", pl.concat_str(pl.lit("s"), "stan"))
     record = pl.struct("source", "record_offset", "record_length", "record_digest")
     back = undone.select(

@@ -1,6 +1,6 @@
 """What the ledger knows of each source: its format, whose clock stamps it, how late its rows usually arrive."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -38,12 +38,25 @@ class Stream:
         return formats.find(self.format).CLOCK
 
 
-def frame(streams: Iterable[Stream]) -> pl.DataFrame:
-    """Streams as a frame to join rows with: source, clock, latency, group."""
-    rows = [(s.name, s.clock, s.latency, s.group) for s in streams]
-    return pl.DataFrame(
-        rows, schema={"source": pl.String, "clock": pl.String, "latency": pl.Int64, "group": pl.String}, orient="row"
-    )
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Streams by the source their rows name."""
+
+    by_source: Mapping[str, Stream]
+
+    @classmethod
+    def of_all(cls, streams: Iterable[Stream]) -> "Placed":
+        """Some streams."""
+        return cls({s.name: s for s in streams})
+
+    def of(self, sources: pl.Series) -> pl.DataFrame:
+        """The streams of these sources as a frame to join rows with: source, clock, latency, group."""
+        known = (s for name in sources.unique() if (s := self.by_source.get(name)) is not None)
+        rows = [(s.name, s.clock, s.latency, s.group) for s in known]
+        return pl.DataFrame(rows, schema=_PLACED, orient="row")
+
+
+_PLACED = {"source": pl.String, "clock": pl.String, "latency": pl.Int64, "group": pl.String}
 
 
 def by_terminal(streams: Iterable[Stream], terminals: Iterable[str]) -> pl.DataFrame:

@@ -8,6 +8,9 @@ import polars as pl
 from jackstop.model.fleet import Fleet
 
 HISTORY = {"terminal": pl.String, "by": pl.String, "unit": pl.Int64, "since": pl.Int64, "value": pl.Int64, "currency": pl.String}
+CHANGES = 50
+"""Changes of a unit's value that are remembered."""
+
 _EVER = -(2**62)
 
 
@@ -34,9 +37,19 @@ def learn(history: pl.DataFrame, units: pl.DataFrame) -> pl.DataFrame:
     )
     if not said.height:
         return history
-    together = pl.concat([history, said]).sort("terminal", "by", "unit", "since", maintain_order=True)
+    concerned = pl.col("terminal").is_in(said["terminal"].unique().implode())
+    known = history.filter(concerned)
+    together = pl.concat([known, said]).sort("terminal", "by", "unit", "since", maintain_order=True)
     changed = pl.col("value") != pl.col("value").shift(1).over("terminal", "by", "unit")
-    return together.filter(changed.fill_null(value=True))
+    now = together.filter(changed.fill_null(value=True))
+    if now.height == known.height and now["since"].sum() == known["since"].sum():
+        return history
+    return pl.concat([history.filter(~concerned), _bounded(now)])
+
+
+def _bounded(history: pl.DataFrame) -> pl.DataFrame:
+    """The last `CHANGES` of each unit: a log can say another value in every line."""
+    return history.group_by("terminal", "by", "unit", maintain_order=True).tail(CHANGES).select(list(HISTORY))
 
 
 def amounts(frame: pl.DataFrame, history: pl.DataFrame, by: pl.Expr) -> pl.DataFrame:
@@ -47,9 +60,12 @@ def amounts(frame: pl.DataFrame, history: pl.DataFrame, by: pl.Expr) -> pl.DataF
         history: see `learn`.
         by: whether counts are per `unit` or per `type`, as an expression of the frame.
     """
+    if not frame["amount"].null_count():
+        return frame
     wanting = frame.with_row_index("_row").filter(pl.col("amount").is_null() & (pl.col("counts").list.len() > 0))
     if not wanting.height:
         return frame
+    mine = history.filter(pl.col("terminal").is_in(wanting["terminal"].unique().implode()))
     notes = (
         wanting.select("_row", "terminal", "at", by.alias("by"), "counts")
         .with_columns(unit=pl.int_ranges(1, pl.col("counts").list.len().cast(pl.Int64) + 1))
@@ -58,7 +74,7 @@ def amounts(frame: pl.DataFrame, history: pl.DataFrame, by: pl.Expr) -> pl.DataF
         .with_columns(pl.col("unit").cast(pl.Int64))
         .sort("at")
         .join_asof(
-            history.select("terminal", "by", "unit", "since", "value").sort("since"),
+            mine.select("terminal", "by", "unit", "since", "value").sort("since"),
             left_on="at",
             right_on="since",
             by=["terminal", "by", "unit"],

@@ -106,6 +106,8 @@ def _context(told: pl.DataFrame, matched: pl.DataFrame, decisions: pl.DataFrame)
 
 def _nearest(left: pl.DataFrame, right: pl.DataFrame, take: dict[str, str], *, same_amount: bool) -> pl.DataFrame:
     """Columns of the last message at the terminal up to `hi` and at most a minute before the movement."""
+    if not right.height:
+        return left.with_columns(pl.lit(None, right.schema[c]).alias(n) for n, c in take.items())
     by = ["terminal", "amount"] if same_amount else ["terminal"]
     picked = right.select(*by, pl.col("at").alias("_at"), *(pl.col(c).alias(n) for n, c in take.items())).sort("_at")
     joined = left.sort("hi", "id").join_asof(picked, left_on="hi", right_on="_at", by=by, check_sortedness=False)
@@ -117,6 +119,8 @@ def idle(decisions: pl.DataFrame, matched: pl.DataFrame, latency: pl.DataFrame, 
     """Approvals that decide at terminals with a cash source and for which no cash moved: with `verdict`, `decided`."""
     used = matched.filter(pl.col("approval").is_not_null()).select(id="approval").unique()
     unused = decisions.filter(pl.col("approved") & pl.col("counts_as") & (pl.col("amount") > 0)).join(used, on="id", how="anti")
+    if not unused.height:
+        return _idle_none(unused)
     waited = unused.join(latency, on="terminal", how="left").with_columns(
         due=pl.col("at") + settings.settle + pl.col("latency").fill_null(default)
     )
@@ -127,6 +131,16 @@ def idle(decisions: pl.DataFrame, matched: pl.DataFrame, latency: pl.DataFrame, 
         decided=pl.max_horizontal("due", "arrival"),
         undone=undone,
     )
+
+
+def _idle_none(unused: pl.DataFrame) -> pl.DataFrame:
+    """No idle approvals, with the columns they have."""
+    words, instants = (dict.fromkeys(n, pl.lit(None, t)) for n, t in ((_WORDS, pl.String), (_INSTANTS, pl.Int64)))
+    return unused.with_columns(**instants, **words, undone=pl.lit(None, pl.Boolean)).select(*unused.columns, *_IDLE)
+
+
+_WORDS, _INSTANTS = ("verdict", "reason"), ("latency", "due", "decided")
+_IDLE = ("latency", "due", "verdict", "reason", "decided", "undone")
 
 
 def evidence(column: str) -> pl.Expr:

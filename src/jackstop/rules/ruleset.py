@@ -133,9 +133,12 @@ def _values(batch: Batch, variant: Variant, rows: np.ndarray) -> list[str]:
 
 def empty() -> pl.DataFrame:
     """No hits."""
-    schema = (
-        {"rule": pl.String(), "table": pl.String()}
-        | {c.name: c.dtype for c in ENVELOPE}
-        | {"at": pl.Int64(), "arrival": pl.Int64()}
-    )
-    return pl.DataFrame(schema=schema | {"values": pl.String()})
+    return _EMPTY
+
+
+_SCHEMA = (
+    {"rule": pl.String(), "table": pl.String()}
+    | {c.name: c.dtype for c in ENVELOPE}
+    | {"at": pl.Int64(), "arrival": pl.Int64(), "values": pl.String()}
+)
+_EMPTY = pl.DataFrame(schema=_SCHEMA)

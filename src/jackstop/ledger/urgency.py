@@ -1,0 +1,86 @@
+"""Urgency: the first instant at which a new row can make something certain at its terminal.
+
+Each is a lower bound, from what verdicts and detections say of when they can be given; until then the terminal need not be
+looked at again. Where a table's rows bear on claims made at once, its rows are looked at when they arrive.
+"""
+
+from collections.abc import Callable
+
+import polars as pl
+
+from jackstop.ledger import episodes
+from jackstop.ledger.judging import Terms
+from jackstop.ledger.keeping import ANCHORS
+from jackstop.ledger.shelves import Frames, Shelves
+
+_AT_ONCE = ("status", "security-level", "token-refused", "opened-by")
+"""Activities of cash rows that detections claim by themselves."""
+
+_TOUCHED = ("missing", "manipulated")
+
+
+def instants(rows: Frames, shelves: Shelves, terms: Terms) -> list[pl.DataFrame]:
+    """By table: terminal, due (µs), pair (µs, when the terminal's clock may learn from it).
+
+    Args:
+        rows: of this step, with `at` and `arrival`. shelves: what is kept, these rows included.
+    """
+    parts = []
+    for name, bound in _BOUNDS.items():
+        frame = rows.get(name)
+        if frame is not None and frame.height:
+            parts.append(bound(frame, shelves, terms))
+    return parts
+
+
+def _cash(rows: pl.DataFrame, shelves: Shelves, terms: Terms) -> pl.DataFrame:
+    """Rows that move notes are looked at when they can end the wait for them; an order also when its verdict can be due.
+
+    Of a terminal with rows of doors or of maintenance all are looked at as they arrive.
+    """
+    activity, at = pl.col("activity"), pl.col("at")
+    names = rows["terminal"].unique().to_list()
+    watched = {t for n in ("cabinet", "operator") if (f := shelves.of(n, names)) is not None for t in f["terminal"].unique()}
+    at_once = activity.is_in(_AT_ONCE) | pl.col("caller").is_not_null() | pl.col("terminal").is_in(list(watched))
+    ordered = at + terms.settings.early + pl.col("latency")
+    moved = pl.when(activity == "dispense-requested").then(ordered).otherwise(at + pl.col("latency"))
+    bound = pl.when(activity.is_in(episodes.STEPS)).then(moved).otherwise(at + terms.settings.keep)
+    pair = pl.when(activity.is_in(ANCHORS)).then(pl.col("when") + terms.reach)
+    first = pl.when(at_once).then(pl.min_horizontal("arrival", bound)).otherwise(bound)
+    return rows.select("terminal", due=pl.min_horizontal(first, pair), pair=pair)
+
+
+def _host(rows: pl.DataFrame, _: Shelves, terms: Terms) -> pl.DataFrame:
+    """Answers matter to movements at these movements' own deadlines, and by themselves when no cash has moved by then.
+
+    Those that come late may explain a movement that waits; reversals tell by themselves.
+    """
+    at_once = pl.col("activity").is_in(["reversal", "partial"]) | (pl.col("arrival") > pl.col("at") + pl.col("latency"))
+    idle = pl.max_horizontal(pl.col("at") + terms.settings.settle, "arrival")
+    return _due(rows, pl.when(at_once).then("arrival").otherwise(pl.min_horizontal(idle, pl.col("at") + terms.settings.keep)))
+
+
+def _units(rows: pl.DataFrame, _: Shelves, terms: Terms) -> pl.DataFrame:
+    """Counters are held against movements after the lag; a unit that was touched is told of at once."""
+    counted = pl.col("at") + terms.lag
+    touched = pl.col("status").is_in(_TOUCHED).fill_null(value=False)
+    return _due(rows, pl.when(touched).then(pl.min_horizontal("arrival", counted)).otherwise(counted))
+
+
+def _rare(rows: pl.DataFrame, _: Shelves, __: Terms) -> pl.DataFrame:
+    """Doors, maintenance and feeds are looked at as they arrive."""
+    return _due(rows, pl.col("arrival"))
+
+
+def _due(rows: pl.DataFrame, instant: pl.Expr) -> pl.DataFrame:
+    return rows.select("terminal", due=instant, pair=pl.lit(None, pl.Int64))
+
+
+_BOUNDS: dict[str, Callable[[pl.DataFrame, Shelves, Terms], pl.DataFrame]] = {
+    "cash": _cash,
+    "host": _host,
+    "units": _units,
+    "operator": _rare,
+    "cabinet": _rare,
+    "feeds": _rare,
+}
