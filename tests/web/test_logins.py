@@ -108,6 +108,20 @@ async def test_strangers_cannot_shut_a_user_out_for_longer_than_a_minute(tmp_pat
     home.context.database.close()
 
 
+async def test_who_came_in_from_an_address_before_is_not_kept_waiting_there_by_strangers(tmp_path):
+    home = bank(tmp_path, limits=Limits(tries=3, strange=1000, strange_burst=1000))
+    home.person("mori", "analyst")
+    async with home.client(address="203.0.113.9") as usual, home.client(address="203.0.113.10") as elsewhere:
+        assert (await log_in(home, usual)).status_code == 200
+        home.clock.turn(30)
+        for i in range(4):
+            async with home.client(address=f"198.51.100.{i}") as stranger:
+                await log_in(home, stranger, password="wrong")
+        assert (await log_in(home, elsewhere)).status_code == 429
+        assert (await log_in(home, usual)).status_code == 200
+    home.context.database.close()
+
+
 async def test_a_cookie_that_somebody_planted_is_worth_nothing_after_the_login(home):
     async with home.client() as thief, home.client() as victim:
         home.person("thief", "viewer")

@@ -95,6 +95,7 @@ async def test_a_first_link_is_dead_once_somebody_else_became_administrator(home
         {"again": "something-else-1"},
         {"name": "Not A Name"},
         {"name": ""},
+        {"name": "jackstop"},
         {"sealed": "00"},
     ],
 )

@@ -156,7 +156,7 @@ async def test_an_unforeseen_fault_is_a_500_with_an_id_and_nothing_else(home, mo
 
 async def test_a_store_that_cannot_be_reached_is_a_503(home, monkeypatch):
     from jackstop.store import queries
-    from jackstop.store.results import StoreError
+    from jackstop.store.faults import StoreError
 
     def away(*_, **__):
         raise StoreError("sqlite:///x: disk I/O error, expected a database that can be read")

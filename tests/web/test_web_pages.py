@@ -103,6 +103,22 @@ async def test_an_alert_with_an_odd_name_is_still_reached(home):
         seen(answer.text)
 
 
+async def test_an_alert_is_shown_though_its_history_cannot_be_read(tmp_path):
+    from jackstop.store.faults import StoreError
+
+    class Broken:
+        def timeline(self, *_):
+            raise StoreError("history: no space")
+
+    home = bank(tmp_path, history=Broken())
+    async with home.logged_in("viewer") as client:
+        answer = await client.get("/alerts/a1")
+        assert answer.status_code == 200
+        assert "The history cannot be read now." in answer.text
+        assert (await client.get("/v1/alerts/a1/timeline")).status_code == 503
+    home.context.database.close()
+
+
 async def test_the_handling_of_an_alert_works_without_scripts(home):
     async with home.logged_in("approver") as client:
         page = (await client.get("/alerts/a1")).text

@@ -68,6 +68,11 @@ def test_administrators_count_only_where_they_can_log_in(database):
         write(database, people.set_role, "far", "root")
 
 
+def test_nobody_is_called_as_the_service_calls_itself(database):
+    with pytest.raises(ValueError, match="the service's own name"):
+        write(database, people.add, "jackstop", "viewer", START)
+
+
 def test_tokens_are_found_by_digest_alone_and_end(database):
     made, secret = write(database, tokens.make, "t", ("viewer", "viewer", "intake:a"), "boss", START, START + DAY)
     assert made.scopes == ("viewer", "intake:a")

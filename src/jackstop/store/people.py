@@ -15,6 +15,8 @@ from jackstop.store.schema import keep, sessions, users
 
 ROLES = ("viewer", "analyst", "approver", "administrator")
 """From the least to the most; each may do what those before it may."""
+RESERVED = ("jackstop",)
+"""Names that stand for the service itself in the audit log and in approvals."""
 LINK_VALID = 24 * 3600 * 1_000_000
 """µs a one-time link holds."""
 _LINK = "link:"
@@ -93,8 +95,10 @@ def add(connection: Connection, name: str, role: str, at: int, subject: str | No
     """Make a user who cannot log in yet, unless by OpenID Connect.
 
     Raises:
-        ValueError: the name is taken, or the role is none.
+        ValueError: the name is taken, or the service's own, or the role is none.
     """
+    if name in RESERVED:
+        raise ValueError(f"user {name!r} is the service's own name, expected another")
     if role not in ROLES:
         raise ValueError(f"role {role!r}, expected one of: {', '.join(ROLES)}")
     if find(connection, name) is not None:

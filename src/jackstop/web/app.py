@@ -24,6 +24,7 @@ ABOUT = """Times are ISO 8601 in UTC, money is integer minor units with its ISO 
 given as `after`, gets the page that follows. Answers to GET carry an `ETag`; `If-None-Match` saves sending them again. Faults are
 `application/problem+json` (RFC 9457). Programs come with an API token (`Authorization: Bearer jst_…`), people with a session's
 cookie; changes made with the cookie need the session's token in `X-CSRF-Token`. What a route needs stands in `x-need`."""
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5)
 
 
@@ -81,9 +82,9 @@ def _teller(registry: CollectorRegistry) -> Told:
     known: dict[tuple[str, str, int], tuple[Callable[[], None], Callable[[float], None]]] = {}
 
     def tell(method: str, route: str, status: int, seconds: float) -> None:
-        key = (method, route, status)
+        key = (method if method in _METHODS else "other", route, status)
         if key not in known:
-            known[key] = (calls.labels(method, route, str(status)).inc, spent.labels(route).observe)
+            known[key] = (calls.labels(key[0], route, str(status)).inc, spent.labels(route).observe)
         count, observe = known[key]
         count()
         observe(seconds)

@@ -4,6 +4,7 @@ A failure never tells which of the three was wrong, and takes as long for a name
 """
 
 import secrets
+from collections import OrderedDict
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -20,6 +21,7 @@ from jackstop.web.limits import Backoff
 
 SEALED_FOR = "totp:"
 """What a user's secret is sealed for: this and the name, so that it opens for nobody else."""
+_USUAL = 10_000
 WRONG = "name, password or code is wrong"
 
 
@@ -33,12 +35,16 @@ class Opened:
 
 
 class Logins:
-    """The waits after failed logins, by address and by name."""
+    """The waits after failed logins, by address and by name.
+
+    An address from which a name came in before waits by itself alone: a stranger who guesses elsewhere cannot shut it out.
+    """
 
     def __init__(self, context: Context) -> None:
         limits = context.limits
         self._address = Backoff(limits.tries, limits.longest)
         self._name = Backoff(limits.tries, limits.longest_user)
+        self._usual: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     def ask(self, address: str, name: str, now: int) -> None:
         """Count a try, as failed until it succeeds.
@@ -46,7 +52,8 @@ class Logins:
         Raises:
             Refused: 429, it is too early.
         """
-        wait = max(self._address.wait(address, now), self._name.wait(name, now))
+        usual = (address, name) in self._usual
+        wait = max(self._address.wait(address, now), 0.0 if usual else self._name.wait(name, now))
         if wait:
             raise Refused(429, "too many failed logins, try again later", {"Retry-After": str(max(1, round(wait + 0.5)))})
         self._address.fail(address, now)
@@ -56,6 +63,10 @@ class Logins:
         """Forget the failures."""
         self._address.succeed(address)
         self._name.succeed(name)
+        self._usual[address, name] = None
+        self._usual.move_to_end((address, name))
+        if len(self._usual) > _USUAL:
+            self._usual.popitem(last=False)
 
 
 def login(context: Context, logins: Logins, name: str, password: str, code: str, address: str, before: str = "") -> Opened:

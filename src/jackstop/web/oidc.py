@@ -245,4 +245,4 @@ def _free(claims: dict[str, object], free: Callable[[str], bool]) -> str:
     said = str(claims.get("preferred_username") or claims.get("email") or claims["sub"])
     plain = re.sub(r"[^a-z0-9._@-]", "-", said.casefold())[:48].lstrip("._@-")
     name = plain if NAME.fullmatch(plain) else "person"
-    return name if free(name) else f"{name}-{people.digest(str(claims['sub']))[:12]}"
+    return name if name not in people.RESERVED and free(name) else f"{name}-{people.digest(str(claims['sub']))[:12]}"

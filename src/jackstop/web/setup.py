@@ -77,7 +77,7 @@ def join(context: Context, token: str, sealed: str, name: str, password: str, co
     if found is None:
         return "link_gone"
     name = found.user or name.strip().casefold()
-    if not NAME.fullmatch(name):
+    if not NAME.fullmatch(name) or name in people.RESERVED:
         return "name_bad"
     if fault := passwords.fault(password, name):
         return fault

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from urllib.parse import quote
 
+import structlog
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
@@ -11,6 +12,7 @@ from jackstop.policy.allowed import AT_TERMINAL, KINDS
 from jackstop.report import story
 from jackstop.runners.deeds import possible
 from jackstop.store import actions, cases, queries
+from jackstop.store.faults import StoreError
 from jackstop.store.shown import AlertDetail, VerdictRow
 from jackstop.web import context as contexts
 from jackstop.web import gate, pages
@@ -30,12 +32,13 @@ MOVEMENTS, RECORDS, EVENTS = 50, 60, 150
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """Everything the page shows of an alert."""
+    """Everything the page shows of an alert. `silence`: why there is no timeline, as a key of the texts."""
 
     detail: AlertDetail
     remarks: list[cases.Remark]
     actions: list[ActionLine]
-    timelines: list[Timeline] | None
+    timelines: list[Timeline]
+    silence: str
     movements: list[VerdictRow]
     kinds: list[tuple[str, str]]
 
@@ -114,15 +117,29 @@ def _sheet(context: Context, name: str) -> Sheet:
     with context.database.read() as connection:
         said = cases.remarks_of(connection, "alert", name)
         listed = [line(context, a) for a in actions.listed(connection, alert=name)]
+    told, silence = _told(context, name)
     found = [queries.verdict(context.database, v) for v in detail.alert.verdicts[:MOVEMENTS]]
     return Sheet(
         detail=detail,
         remarks=said,
         actions=listed,
-        timelines=story_of(context, name) if context.history is not None else None,
+        timelines=told,
+        silence=silence,
         movements=[v for v in found if v is not None],
         kinds=_kinds(context, detail),
     )
+
+
+def _told(context: Context, name: str) -> tuple[list[Timeline], str]:
+    """The timelines, or why there are none: the page is there without them too."""
+    if context.history is None:
+        return [], "no_timeline"
+    try:
+        told = story_of(context, name)
+    except StoreError as fault:
+        structlog.get_logger("jackstop.web").error("history", fault=str(fault))
+        return [], "bad_timeline"
+    return told, "" if any(t.events for t in told) else "no_events"
 
 
 def _kinds(context: Context, detail: AlertDetail) -> list[tuple[str, str]]:
