@@ -48,7 +48,7 @@ class Database:
         if kind == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
         options = {"connect_args": {"timeout": WAIT, "check_same_thread": False}} if self.is_sqlite else {"pool_pre_ping": True}
-        self.engine: Engine = create_engine(parsed, **options)
+        self.engine: Engine = create_engine(parsed, hide_parameters=True, **options)
         if self.is_sqlite:
             event.listen(self.engine, "do_connect", _private)
             event.listen(self.engine, "connect", _prepare)
