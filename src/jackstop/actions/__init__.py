@@ -7,16 +7,14 @@ it, or raises `Unsent`. The same order may be handed over again with the same ke
 No way speaks to a dispenser or a terminal: they speak to the host's gateway, a monitoring system, a ticket system.
 """
 
-import importlib
-import pkgutil
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Literal, Protocol, cast
 
 from pydantic import Field, field_validator, model_validator
 
+from jackstop.model import members
 from jackstop.model.fleet import Fleet, Span, Terminal
 from jackstop.policy.allowed import KINDS, Kind
 from jackstop.policy.response import Told
@@ -155,11 +153,9 @@ class Asking(Way, Protocol):
         """
 
 
-@cache
 def names() -> tuple[str, ...]:
     """The ids of all ways, sorted."""
-    found = (m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
-    return tuple(sorted(n.replace("_", "-") for n in found))
+    return members.names(__name__)
 
 
 def find(name: str) -> Way:
@@ -168,9 +164,7 @@ def find(name: str) -> Way:
     Raises:
         LookupError: no such way; the message lists those there are.
     """
-    if name not in names():
-        raise LookupError(f"unknown way {name!r}, expected one of: {', '.join(names())}")
-    return cast(Way, importlib.import_module(f"{__name__}.{name.replace('-', '_')}"))
+    return cast(Way, members.find(__name__, name, "way"))
 
 
 def asking(way: Way) -> Asking | None:

@@ -13,14 +13,12 @@ Nobody keeps a list. A format module offers
   for round-trip tests). Log text only.
 """
 
-import importlib
-import pkgutil
 from collections.abc import Iterator
-from functools import cache
 from typing import Protocol, cast
 
 from jackstop.formats._reading import Decoded, Reader, Refusal, Tally
 from jackstop.formats._redacting import redact
+from jackstop.model import members
 from jackstop.model.fleet import Reading
 from jackstop.model.tables import Tables
 
@@ -44,11 +42,9 @@ class Format(Protocol):
         """The rows as this format's records, in time order."""
 
 
-@cache
 def names() -> tuple[str, ...]:
     """The ids of all formats, sorted."""
-    found = (m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
-    return tuple(sorted(n.replace("_", "-") for n in found))
+    return members.names(__name__)
 
 
 def find(name: str) -> Format:
@@ -57,9 +53,7 @@ def find(name: str) -> Format:
     Raises:
         LookupError: no such format; the message lists those there are.
     """
-    if name not in names():
-        raise LookupError(f"unknown format {name!r}, expected one of: {', '.join(names())}")
-    return cast(Format, importlib.import_module(f"{__name__}.{name.replace('-', '_')}"))
+    return cast(Format, members.find(__name__, name, "format"))
 
 
 def guess(head: bytes, name: str) -> Iterator[tuple[int, str]]:

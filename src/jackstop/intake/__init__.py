@@ -6,16 +6,14 @@ cancelled. An intake frames nothing and understands nothing: it hands bytes to t
 what the gate has taken, for then it is on disk.
 """
 
-import importlib
-import pkgutil
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Protocol, cast
 
 from pydantic import Field
 
+from jackstop.model import members
 from jackstop.model.fleet import Fleet, Terminal
 from jackstop.model.service import Feed, Readable
 
@@ -95,11 +93,9 @@ class Intake(Protocol):
         """Take until cancelled. Whatever it raises is shown in its health, and it is begun again after a while."""
 
 
-@cache
 def names() -> tuple[str, ...]:
     """The ids of all kinds of intake, sorted."""
-    found = (m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
-    return tuple(sorted(n.replace("_", "-") for n in found))
+    return members.names(__name__)
 
 
 def find(name: str) -> Intake:
@@ -108,6 +104,4 @@ def find(name: str) -> Intake:
     Raises:
         LookupError: no such intake; the message lists those there are.
     """
-    if name not in names():
-        raise LookupError(f"unknown intake {name!r}, expected one of: {', '.join(names())}")
-    return cast(Intake, importlib.import_module(f"{__name__}.{name.replace('-', '_')}"))
+    return cast(Intake, members.find(__name__, name, "intake"))

@@ -104,11 +104,9 @@ class Terminal(_Strict):
     callers: tuple[str, ...] = ()
 
 
-class Source(_Strict):
-    """Where one kind of log lies and how it is to be read."""
+class Readable(_Strict):
+    """How log text is to be read, whichever way it comes."""
 
-    path: str = Field(min_length=1)
-    format: str | None = None
     terminal: str | None = None
     timezone: Zone | None = None
     currency: Currency | None = None
@@ -118,6 +116,13 @@ class Source(_Strict):
     events: dict[str, str] = {}
     spec: str | None = None
     encoding: str | None = None
+
+
+class Source(Readable):
+    """Where one kind of log lies and how it is to be read."""
+
+    path: str = Field(min_length=1)
+    format: str | None = None
 
 
 class FleetInfo(_Strict):

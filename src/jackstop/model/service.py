@@ -4,7 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from jackstop.model.fleet import Currency, Reading, Span, Zone, microseconds
+from jackstop.model import fleet
+from jackstop.model.fleet import Reading, Span, microseconds
 
 
 class Strict(BaseModel):
@@ -29,19 +30,10 @@ class Feed(Strict):
         return self.reading.name
 
 
-class Readable(Strict):
+class Readable(fleet.Readable):
     """Keys that every intake which brings log text has: how it is to be read (as `[[source]]` of fleet.toml)."""
 
     format: str
-    terminal: str | None = None
-    timezone: Zone | None = None
-    currency: Currency | None = None
-    date_order: Literal["dmy", "mdy", "ymd"] | None = None
-    latency: Span = "0s"
-    columns: dict[str, str] = {}
-    events: dict[str, str] = {}
-    spec: str | None = None
-    encoding: str | None = None
 
 
 class Tls(Strict):

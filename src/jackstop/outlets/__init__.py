@@ -6,17 +6,15 @@ Delivery is at-least-once: what was sent may be sent again after a fault, always
 """
 
 import asyncio
-import importlib
-import pkgutil
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Protocol, TypeVar, cast
 
 from pydantic import AfterValidator, Field
 
+from jackstop.model import members
 from jackstop.model.results import Alert
 from jackstop.model.service import Strict
 from jackstop.sinks import Telling, key
@@ -188,11 +186,9 @@ class Kind(Protocol):
         """An outlet ready to send; whatever it raises is shown as the sink's fault and tried again later."""
 
 
-@cache
 def names() -> tuple[str, ...]:
     """The ids of all kinds of outlet, sorted."""
-    found = (m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
-    return tuple(sorted(n.replace("_", "-") for n in found))
+    return members.names(__name__)
 
 
 def find(name: str) -> Kind:
@@ -201,9 +197,7 @@ def find(name: str) -> Kind:
     Raises:
         LookupError: no such outlet; the message lists those there are.
     """
-    if name not in names():
-        raise LookupError(f"unknown outlet {name!r}, expected one of: {', '.join(names())}")
-    return cast(Kind, importlib.import_module(f"{__name__}.{name.replace('-', '_')}"))
+    return cast(Kind, members.find(__name__, name, "outlet"))
 
 
 async def open(config: Common, place: Place) -> Outlet:

@@ -5,11 +5,9 @@ in that shape, and `line(alert, lang, telling)`: the alert as one line without i
 says, a line stays one line.
 """
 
-import importlib
-import pkgutil
-from functools import cache
 from typing import Protocol, cast
 
+from jackstop.model import members
 from jackstop.model.results import Alert
 from jackstop.sinks._sayings import Saying, Telling, key, lead, message
 
@@ -25,10 +23,9 @@ class Sink(Protocol):
         """The alert in this shape, its words in a language (`en`, `ja`), with no line break anywhere."""
 
 
-@cache
 def names() -> tuple[str, ...]:
     """The ids of all sinks, sorted."""
-    return tuple(sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_")))
+    return members.names(__name__)
 
 
 def find(name: str) -> Sink:
@@ -37,6 +34,4 @@ def find(name: str) -> Sink:
     Raises:
         LookupError: no such sink; the message lists those there are.
     """
-    if name not in names():
-        raise LookupError(f"unknown shape {name!r}, expected one of: {', '.join(names())}")
-    return cast(Sink, importlib.import_module(f"{__name__}.{name}"))
+    return cast(Sink, members.find(__name__, name, "shape"))
