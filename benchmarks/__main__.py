@@ -1,9 +1,9 @@
-"""Run all benchmarks, or those named: decode, evtx, matching, sigma, export, growth, quiet, live."""
+"""Run all benchmarks, or those named: decode, evtx, matching, sigma, export, growth, quiet, live, intake."""
 
 import importlib
 import sys
 
-NAMES = ("matching", "decode", "evtx", "sigma", "export", "growth", "quiet", "live")
+NAMES = ("matching", "decode", "evtx", "sigma", "export", "growth", "quiet", "live", "intake")
 
 
 def main():
