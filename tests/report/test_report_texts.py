@@ -64,7 +64,7 @@ def reasons_in(source: str) -> set[str]:
 
 
 def reasons_of_the_source() -> set[str]:
-    modules = [*(SOURCE / "ledger").glob("*.py"), SOURCE / "engine.py"]
+    modules = [*(SOURCE / "ledger").glob("*.py"), SOURCE / "engine.py", SOURCE / "runners" / "hindsight.py"]
     return {r for m in modules for r in reasons_in(m.read_text("utf-8"))}
 
 

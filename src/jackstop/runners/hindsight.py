@@ -186,7 +186,12 @@ def revised(again: Again, stored: pl.DataFrame) -> pl.DataFrame:
     )
     used = doubted.filter((pl.col("kind") == "authorisation") & pl.col("id").is_in(list(again.explained)))
     return pl.concat(
-        [fresh, better.select(list(VERDICTS)), _settled(used, "matched"), _settled(absorbed(again, stored), "same-movement")]
+        [
+            fresh,
+            better.select(list(VERDICTS)),
+            _settled(used, reason=pl.lit("matched")),
+            _settled(absorbed(again, stored), reason=pl.lit("same-movement")),
+        ]
     )
 
 
@@ -196,11 +201,9 @@ def absorbed(again: Again, stored: pl.DataFrame) -> pl.DataFrame:
     return stored.filter(doubted & (pl.col("kind") == "episode") & ~pl.col("id").is_in(list(again.there)))
 
 
-def _settled(rows: pl.DataFrame, reason: str) -> pl.DataFrame:
+def _settled(rows: pl.DataFrame, reason: pl.Expr) -> pl.DataFrame:
     """Verdict rows as explained."""
-    return rows.with_columns(verdict=pl.lit("explained").cast(rows.schema["verdict"]), reason=pl.lit(reason)).select(
-        list(VERDICTS)
-    )
+    return rows.with_columns(verdict=pl.lit("explained").cast(rows.schema["verdict"]), reason=reason).select(list(VERDICTS))
 
 
 def late_findings(again: Iterable[Again], desk: triage.Desk, now: int) -> list[Finding]:
