@@ -29,7 +29,7 @@ _HEADERS = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -198,8 +198,9 @@ def _host(netloc: str) -> str:
 
 
 def _foreign(headers: Headers) -> bool:
-    """Whether a browser says that another site's page sent this (Fetch Metadata; RFC 6454, 7)."""
+    """Whether a browser says that another site's page sent this: by Fetch Metadata, and by Origin (RFC 6454, 7) where the
+    browser is too old for that."""
     site, origin = headers.get("sec-fetch-site", ""), headers.get("origin", "")
-    if site and site not in {"same-origin", "none"}:
-        return True
+    if site:
+        return site not in {"same-origin", "none"}
     return bool(origin) and origin.lower().partition("://")[2] != headers.get("host", "").lower()
