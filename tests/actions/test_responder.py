@@ -196,6 +196,18 @@ async def test_it_is_tried_again_with_growing_waits_and_given_up_in_the_end(tmp_
     scene.database.close()
 
 
+async def test_an_action_that_failed_is_told_by_a_ticket_where_the_policy_says_so(tmp_path):
+    scene = Scene(tmp_path, POLICY.replace("live = true", 'live = true\non_failure = ["open-ticket"]'))
+    scene.way.script.extend(["final", "final"])
+    scene.alert("a1", ["N-0"])
+    await scene.work()
+    await scene.work()
+    kinds = [(o.kind, o.told.note) for o, _ in scene.way.sent]
+    assert kinds == [("out-of-service", ""), ("open-ticket", "out-of-service at N-0 failed: refused")]
+    assert scene.responder.health()["failed"] == 2, "and the ticket's own failure makes no other one"
+    scene.database.close()
+
+
 async def test_a_refusal_for_good_is_not_tried_again(scene):
     scene.way.script.append("final")
     scene.alert("a1", ["N-0"])

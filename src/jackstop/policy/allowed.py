@@ -74,6 +74,7 @@ class Response(Strict):
     Attributes:
         live: whether actions leave, where nobody has switched it while the service runs; false: they are dry runs.
         rule: which alerts lead to which actions; every rule that fits counts. kinds: their terms. limits: of machines taken out.
+        on_failure: what is done by itself where an action failed that should have left, so that somebody hears of it.
         programs: absolute paths of programs that `[[action]]` of the way `command` may start; no other is started.
     """
 
@@ -81,6 +82,7 @@ class Response(Strict):
     rule: tuple[Trigger, ...] = Field(default_factory=_usual)
     kinds: dict[Kind, Terms] = Field(default_factory=dict)
     limits: Limits = Limits()
+    on_failure: tuple[Literal["open-ticket", "notify-cit"], ...] = ()
     programs: tuple[str, ...] = ()
 
     def terms(self, kind: str) -> Terms:

@@ -1,6 +1,7 @@
 """From an alert to what is proposed about it. The same alert proposes the same actions, with the same ids, however often seen."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 from jackstop.model.fleet import Terminal, microseconds
 from jackstop.model.results import Alert, at_least
@@ -47,6 +48,35 @@ def proposals(
             )
         )
     return found
+
+
+def after_failure(response: Response, action: Action, possible: Collection[str], why: str, now: int) -> list[Action]:
+    """What the policy lets be done by itself where an action failed; nothing for dry runs, nor where such a one failed itself."""
+    if action.dry or action.kind in response.on_failure:
+        return []
+    note = f"{action.kind}{f' at {action.terminal}' if action.terminal else ''} failed: {why}"
+    return [
+        replace(
+            action,
+            id=ident(action.id, "failed", kind),
+            kind=kind,
+            terminal=None,
+            told=replace(action.told, note=note[:500], undoes="", passed_on=""),
+            proposed_by=SERVICE,
+            proposed_at=now,
+            ends_at=now + microseconds(response.terms(kind).expires),
+            automatic=True,
+            state="proposed",
+            approvers=(),
+            changed_at=now,
+            attempts=0,
+            next_at=now,
+            sent_at=0,
+            unsure=False,
+        )
+        for kind in response.on_failure
+        if kind in possible
+    ]
 
 
 def of(alert: Alert) -> Told:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from jackstop import actions
 from jackstop.actions import Common, Hold, Order, Outcome, Place, Unsent, Way
@@ -18,6 +18,7 @@ from jackstop.model.fleet import Fleet, Terminal, microseconds
 from jackstop.model.settings import HOUR, MINUTE, SECOND
 from jackstop.policy.limits import refusal
 from jackstop.policy.model import Policy
+from jackstop.policy.proposals import after_failure
 from jackstop.policy.response import SERVICE, Action, Refused
 from jackstop.runners.deeds import possible, taken_back
 from jackstop.runners.proposing import Proposer
@@ -68,6 +69,7 @@ class Responder:
         self._place = Place(root, fleet, policy.response.programs, secret, self._hold)
         self._proposer = Proposer(database, policy.response, fleet, possible(ways))
         self._flying: dict[str, asyncio.Task[None]] = {}
+        self._failed = 0
 
     async def round(self) -> int:
         """One look at everything; gives how many things were dealt with. Orders leave beside it: see `settle`.
@@ -101,8 +103,8 @@ class Responder:
         return tuple(self._flying.values())
 
     def health(self) -> dict[str, object]:
-        """What it tells of itself: orders on their way, and the last fault."""
-        return {"ok": not self._fault, "sending": len(self._flying), "fault": self._fault}
+        """What it tells of itself: orders on their way, those that failed since the start, and the last fault."""
+        return {"ok": not self._fault, "sending": len(self._flying), "failed": self._failed, "fault": self._fault}
 
     def note_fault(self, fault: str) -> None:
         """What went wrong in the last round; empty for nothing."""
@@ -242,7 +244,8 @@ class Responder:
         with self._database.write() as connection:
             put = stored.put_off(connection, action, now + wait, now, fault.reason, SERVICE, unsure=fault.unsure)
             if put and fault.final:
-                stored.move(connection, action.id, "fail", SERVICE, now, note="refused for good")
+                failed = stored.move(connection, action.id, "fail", SERVICE, now, note="refused for good")
+                self._told(connection, failed, fault.reason, now)
 
     async def _look(self) -> int:
         """Look whether what was handed over was carried out."""
@@ -303,11 +306,22 @@ class Responder:
 
     def _step(self, action: Action, verb: str, note: str, next_at: int | None = None) -> Action | None:
         """A step by the service itself; None where somebody else was first."""
+        now = self._clock()
         with self._database.write() as connection:
             try:
-                return stored.move(connection, action.id, verb, SERVICE, self._clock(), note=note, next_at=next_at)
+                done = stored.move(connection, action.id, verb, SERVICE, now, note=note, next_at=next_at)
             except Refused:
                 return None
+            if verb == "fail":
+                self._told(connection, done, note, now)
+            return done
+
+    def _told(self, connection: Connection, failed: Action, why: str, now: int) -> None:
+        """An action failed: it is counted, and what the policy says is begun about it."""
+        self._failed += not failed.dry
+        for action in after_failure(self._response, failed, possible(self._ways), why, now):
+            if stored.propose(connection, action, SERVICE, action.told.note):
+                stored.move(connection, action.id, "pass", SERVICE, now, note="about an action that failed")
 
     async def _hold(self, hold: Hold) -> None:
         """Keep evidence."""
