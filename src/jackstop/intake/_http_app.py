@@ -1,9 +1,9 @@
 """The HTTP intake as an ASGI application: who may send, what a path means, and replies in the sender's own dialect."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, Self
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from jackstop import formats
 from jackstop.intake import Full, Gate, Place
@@ -44,6 +44,12 @@ class Bodies(Documents):
     sources: int = Field(default=1000, ge=0)
     declare: bool = False
     elasticsearch: str = "8.19.0"
+
+    @model_validator(mode="after")
+    def _has_room(self) -> Self:
+        if self.waiting < 2 * self.size:
+            raise ValueError(f"waiting is {self.waiting}, expected at least twice size ({self.size}): a body packed and unpacked")
+        return self
 
 
 class App:
