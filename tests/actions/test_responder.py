@@ -6,8 +6,10 @@ import pytest
 from response_scene import HOUR, MINUTE, NORTH, POLICY, START, Scene
 from sqlalchemy import select
 
+from jackstop.actions import command
 from jackstop.policy.response import Refused
 from jackstop.runners import deeds
+from jackstop.runners.responder import Responder
 from jackstop.store import actions, audit, schema, switches
 
 
@@ -372,3 +374,25 @@ async def test_what_was_not_carried_out_after_all_may_still_be_confirmed_later(s
         assert deeds.confirm(connection, action.id, "bob", START + 1).state == "confirmed"
         with pytest.raises(Refused, match="is confirmed"):
             deeds.reject(connection, action.id, "ann", START + 2)
+
+
+async def test_a_program_carries_it_out_and_its_status_command_confirms_it(tmp_path):
+    program = tmp_path / "ctl"
+    program.write_text(f'#!/bin/sh\nif [ "$1" = is ]; then [ -e {tmp_path}/down ]; else echo "$@" >> {tmp_path}/ran; fi\n')
+    program.chmod(0o700)
+    scene = Scene(tmp_path, POLICY.replace("live = true", f'live = true\nprograms = ["{program}"]'))
+    keys = {"way": "command", "name": "c", "does": ["out-of-service"], "argv": [str(program), "{kind}", "{luno}", "{key}"]}
+    way = command.Config.model_validate(keys | {"status": [str(program), "is"], "confirm": "status"})
+    scene.responder = Responder(scene.database, scene.policy, [way], scene.clock, fleet=scene.fleet, root=tmp_path)
+    scene.alert("a1", ["N-3"])
+    await scene.work()
+    await scene.responder.settle()
+    assert (tmp_path / "ran").read_text() == f"out-of-service 003 {the_only(scene).id}\n"
+    scene.clock.now += MINUTE
+    await scene.work()
+    assert the_only(scene).state == "sent"
+    (tmp_path / "down").touch()
+    scene.clock.now += MINUTE
+    await scene.work()
+    assert the_only(scene).state == "confirmed"
+    scene.database.close()
