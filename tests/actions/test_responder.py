@@ -241,6 +241,23 @@ async def test_out_of_service_is_confirmed_by_the_terminals_own_word_else_it_fai
     scene.database.close()
 
 
+async def test_the_hosts_command_on_the_line_confirms_where_that_is_asked_for(tmp_path):
+    scene = Scene(tmp_path, confirm="line", does=["out-of-service"])
+    scene.fact("N-0", "ordered", '"out"')
+    scene.clock.now += 5 * MINUTE
+    scene.alert("a1", ["N-0"])
+    await scene.work()
+    scene.fact("N-0", "service", '"out"')
+    scene.clock.now += MINUTE
+    await scene.work()
+    assert the_only(scene).state == "sent", "an earlier command is none of ours"
+    scene.fact("N-0", "ordered", '"out"')
+    scene.clock.now += MINUTE
+    await scene.work()
+    assert the_only(scene).state == "confirmed"
+    scene.database.close()
+
+
 async def test_taking_it_back_needs_its_own_approvals_and_rolls_the_first_back(scene):
     scene.alert("a1", ["N-0"])
     await scene.work()

@@ -30,7 +30,8 @@ class Common(Selector):
         way: the module. name: of its own. does: kinds of action it carries out; the first `[[action]]` that does a kind at a
             terminal (`terminals`, `regions`, `sites`) is the one that is used.
         confirm: how it is known that it was done: `answer`: whoever took it said so; `fact`: the terminal's own rows show it;
-            `callback`: somebody tells the API; `status`: the way asks. within: how long that may take.
+            `line`: a tap shows the host's command on the line to the terminal; `callback`: somebody tells the API; `status`: the
+            way asks. within: how long that may take.
         attempts: how often it is tried. repeat: `safe`: handed over again where it is not known whether it arrived; `ask`: people
             decide then.
         timeout: of one attempt.
@@ -39,7 +40,7 @@ class Common(Selector):
     way: str
     name: str = Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     does: tuple[Kind, ...] = Field(min_length=1)
-    confirm: Literal["answer", "fact", "callback", "status"] = "answer"
+    confirm: Literal["answer", "fact", "line", "callback", "status"] = "answer"
     within: Span = "10m"
     attempts: int = Field(default=5, ge=1, le=50)
     repeat: Literal["safe", "ask"] = "safe"
@@ -54,8 +55,10 @@ class Common(Selector):
 
     @model_validator(mode="after")
     def _shown(self) -> "Common":
-        if self.confirm == "fact" and not set(self.does) <= {"out-of-service", "in-service"}:
-            raise ValueError("confirm is 'fact', expected that only for out-of-service and in-service: no row shows the others")
+        if self.confirm in {"fact", "line"} and not set(self.does) <= {"out-of-service", "in-service"}:
+            raise ValueError(
+                f"confirm is {self.confirm!r}, expected that only for out-of-service and in-service: no row shows the others"
+            )
         return self
 
 

@@ -50,7 +50,7 @@ class Config(Common):
 
     way: Literal["ndc"]
     does: tuple[Literal["out-of-service", "in-service"], ...]
-    confirm: Literal["answer", "fact", "callback"] = "fact"
+    confirm: Literal["answer", "fact", "line", "callback"] = "fact"
     gateway: str
     tls: Trust | None = None
     answer: bool = False

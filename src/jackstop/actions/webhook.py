@@ -47,7 +47,7 @@ class Config(Common):
     """
 
     way: Literal["webhook"]
-    confirm: Literal["answer", "fact", "callback"] = "answer"
+    confirm: Literal["answer", "fact", "line", "callback"] = "answer"
     url: str = Field(repr=False)
     signing: str = Field(repr=False)
     headers: dict[str, str] = Field(default_factory=dict, repr=False)

@@ -267,8 +267,8 @@ class Responder:
         """Whether it is known to be done by now."""
         if way is None or way.confirm in {"callback", "answer"}:
             return False
-        if way.confirm == "fact":
-            return await asyncio.to_thread(self._shown, action)
+        if way.confirm in {"fact", "line"}:
+            return await asyncio.to_thread(self._shown, action, "service" if way.confirm == "fact" else "ordered")
         asking = actions.asking(self._find(way.way))
         if asking is None:
             return False
@@ -277,18 +277,19 @@ class Responder:
         except Unsent:
             return False
 
-    def _shown(self, action: Action) -> bool:
-        """Whether the terminal itself says that it is out of (or in) service: out, by its last word; in, said since then."""
+    def _shown(self, action: Action, fact: str) -> bool:
+        """Whether rows show it: that the terminal is out, by its last word; in, or what its host ordered, said since then."""
         f = schema.facts.c
         with self._database.read() as connection:
             told = connection.execute(
-                select(f.value, f.at).where(f.terminal == action.terminal, f.fact == "service")
+                select(f.value, f.at).where(f.terminal == action.terminal, f.fact == fact)
             ).first()  # fmt: skip
         if told is None:
             return False
+        lately = told.at >= action.sent_at - _AHEAD
         if action.kind == "out-of-service":
-            return bool(told.value == '"out"')
-        return bool(told.value == '"in"' and told.at >= action.sent_at - _AHEAD)
+            return bool(told.value == '"out"' and (lately or fact == "service"))
+        return bool(told.value == '"in"' and lately)
 
     def _confirmed(self, action: Action) -> Action | None:
         now = self._clock()
