@@ -8,9 +8,10 @@ from collections.abc import Iterable
 
 import polars as pl
 
-AGENDA = {"terminal": pl.String, "due": pl.Int64, "pair": pl.Int64, "restless": pl.Boolean}
+AGENDA = {"terminal": pl.String, "due": pl.Int64, "pair": pl.Int64, "restless": pl.Boolean, "watched": pl.Boolean}
 """By terminal: `due`, the next instant (µs); `pair`, the next at which its clock may learn; `restless`: whether a verdict there
-waits for a sign of life of the host's feed. Terminals without any instant are not in it."""
+waits for a sign of life of the host's feed; `watched`: whether its cash rows bear on claims made as they arrive. Terminals
+without any of these are not in it."""
 
 NEVER = 2**62
 
@@ -58,12 +59,12 @@ def sooner(agenda: pl.DataFrame, parts: Iterable[pl.DataFrame]) -> pl.DataFrame:
     names = fresh["terminal"].unique().implode()
     theirs = agenda["terminal"].is_in(names)
     calm = pl.lit(value=False)
-    both = pl.concat([agenda.filter(theirs), fresh.select("terminal", "due", "pair", restless=calm)])
+    both = pl.concat([agenda.filter(theirs), fresh.select("terminal", "due", "pair", restless=calm, watched=calm)])
     return pl.concat([agenda.filter(~theirs), _first(both)])
 
 
 def _first(entries: pl.DataFrame) -> pl.DataFrame:
-    return entries.group_by("terminal").agg(pl.col("due").min(), pl.col("pair").min(), pl.col("restless").any())
+    return entries.group_by("terminal").agg(pl.col("due", "pair").min(), pl.col("restless", "watched").any())
 
 
 def entered(
@@ -71,24 +72,26 @@ def entered(
     touched: Iterable[str] | None,
     parts: Iterable[pl.DataFrame],
     pairs: Iterable[pl.DataFrame],
-    restless: pl.DataFrame | None,
+    restless: Iterable[str],
+    watched: Iterable[str],
 ) -> pl.DataFrame:
     """The agenda with what is known anew of some terminals (None: all) in place of what it said of them.
 
     Args:
-        parts: see `instants`. pairs: the same, of instants at which clocks learn. restless: rows with `terminal`.
+        parts: see `instants`. pairs: the same, of instants at which clocks learn. restless, watched: names of terminals.
     """
     rest = agenda.clear() if touched is None else agenda.filter(~pl.col("terminal").is_in(list(touched)))
     nothing, calm = pl.lit(None, pl.Int64), pl.lit(value=False)
-    dues, learning = list(parts), list(pairs)
-    listed = [pl.concat(dues).with_columns(pair=nothing, restless=calm)] if dues else []
-    listed += [pl.concat(learning).with_columns(pair="due", restless=calm)] if learning else []
-    if restless is not None and restless.height:
-        listed.append(restless.select("terminal", due=nothing, pair=nothing, restless=pl.lit(value=True)))
+    dues, learning, marked = list(parts), list(pairs), [(t, True, False) for t in restless] + [(t, False, True) for t in watched]
+    listed = [pl.concat(dues).with_columns(pair=nothing, restless=calm, watched=calm)] if dues else []
+    listed += [pl.concat(learning).with_columns(pair="due", restless=calm, watched=calm)] if learning else []
+    if marked:
+        names = pl.DataFrame(marked, schema=["terminal", "restless", "watched"], orient="row")
+        listed.append(names.select("terminal", due=nothing, pair=nothing, restless="restless", watched="watched"))
     if not listed:
         return rest
     fresh = _first(pl.concat(listed))
-    wanted = fresh.filter(pl.col("due").is_not_null() | pl.col("restless"))
+    wanted = fresh.filter(pl.col("due").is_not_null() | pl.col("restless") | pl.col("watched"))
     if touched is not None:
         wanted = wanted.filter(pl.col("terminal").is_in(list(touched)))
     return pl.concat([rest, wanted])

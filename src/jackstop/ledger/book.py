@@ -66,8 +66,8 @@ class Settled:
         rows: the tables' rows within their look-back, those of this step included.
         losses: falls of counters nothing explains. drains: hours in which far more left than is usual (see `outflow`).
             risen: hours in which what nothing explains rose over the limit (see `drift`). Of these, what was not given yet.
-        instants: when something at these terminals can become certain. pairs: when their clocks may learn. restless: those
-            of which a verdict waits for a sign of life. All three are for the agenda (see `noted`).
+        instants: when something at these terminals can become certain. pairs: when their clocks may learn. marked: those
+            of which a verdict waits for a sign of life, and those to be watched. All three are for the agenda (see `noted`).
     """
 
     touched: Names
@@ -80,7 +80,7 @@ class Settled:
     risen: pl.DataFrame
     instants: tuple[pl.DataFrame, ...] = ()
     pairs: tuple[pl.DataFrame, ...] = ()
-    restless: pl.DataFrame | None = None
+    marked: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
 
     @property
     def hourly(self) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
@@ -102,7 +102,7 @@ def settle(book: Book, rows: Frames, terms: Terms, before: int, watermark: int) 
         host_since=_began(book.host_since, None if host is None else host.filter(pl.col("view") == "host"), "at"),
         cash_since=_began(book.cash_since, rows.get("cash"), "arrival"),
     )
-    planned = agenda.sooner(book.agenda, urgency.instants(rows, shelves, terms))
+    planned = agenda.sooner(book.agenda, urgency.instants(rows, book.agenda, terms))
     named = agenda.due(planned, watermark, alive=life.track is not book.life.track)
     touched = None if 2 * len(named) > terms.sources.height else tuple(sorted(named))
     book = replace(book, shelves=shelves, agenda=planned, life=_recent(life, terms, watermark))
@@ -123,7 +123,7 @@ def noted(book: Book, settled: Settled, claimed: Iterable[pl.DataFrame]) -> Book
     if not settled.looked:
         return book
     parts = (*settled.instants, *claimed)
-    return replace(book, agenda=agenda.entered(book.agenda, settled.touched, parts, settled.pairs, settled.restless))
+    return replace(book, agenda=agenda.entered(book.agenda, settled.touched, parts, settled.pairs, *settled.marked))
 
 
 def window(book: Book, terms: Terms, watermark: int) -> pl.DataFrame:
@@ -176,7 +176,8 @@ def _looked_at(book: Book, terms: Terms, before: int, watermark: int, touched: N
     shelves, kept = keeping.remember(book.shelves, held, judged, watermark, touched)
     book, fallen = _balanced(replace(book, shelves=shelves), held, judged, terms, (before, watermark), touched)
     book = _by_hour(book, fallen, judged.movements, terms, before, watermark)
-    undone = reversals.held_against(_taken_back(held), kept)
+    undoing = _taken_back(held)
+    undone = reversals.held_against(undoing, kept)
     shelves, ages = keeping.sweep(book.shelves, held | {"settled": kept}, judged.walked, terms, watermark, touched)
     pairs = agenda.instants(_anchors(held.get("cash")), watermark, pl.col("when") + terms.reach)
     waits = (pl.col("deadline") <= watermark) & (pl.col("decided") > watermark)
@@ -189,9 +190,19 @@ def _looked_at(book: Book, terms: Terms, before: int, watermark: int, touched: N
         *_untouched().hourly,
         (*ages, *_instants(held, judged, undone, terms, watermark)),
         tuple(pairs),
-        judged.movements.filter(waits),
+        (_names(judged.movements.filter(waits)), _watched(held, undoing)),
     )
     return replace(book, shelves=shelves), settled
+
+
+def _names(frame: pl.DataFrame) -> tuple[str, ...]:
+    return tuple(frame["terminal"].unique()) if frame.height else ()
+
+
+def _watched(held: Frames, undoing: pl.DataFrame) -> tuple[str, ...]:
+    """Terminals with doors, maintenance or reversals known: what their dispensers do bears on these at once."""
+    frames = (undoing, *(held[n] for n in ("cabinet", "operator") if n in held))
+    return tuple({t for f in frames for t in _names(f)})
 
 
 def _taken_back(held: Frames) -> pl.DataFrame:

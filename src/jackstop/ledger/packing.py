@@ -1,6 +1,5 @@
 """Packing: a state of frames as values MessagePack can hold, and back."""
 
-import io
 from collections.abc import Mapping
 from dataclasses import fields
 
@@ -24,9 +23,7 @@ def pack(value: object) -> object:
 
 
 def _frame(frame: pl.DataFrame) -> bytes:
-    file = io.BytesIO()
-    frame.write_ipc(file, compression="zstd" if frame.height > _FEW else "uncompressed")
-    return file.getvalue()
+    return frame.write_ipc(None, compression="zstd" if frame.height > _FEW else "uncompressed").getvalue()
 
 
 _FEW = 1_000

@@ -78,40 +78,50 @@ def _standing(ordered: pl.DataFrame, usable: pl.DataFrame, taken: pl.DataFrame) 
 def _columns(episodes: pl.DataFrame, usable: pl.DataFrame) -> tuple[matching.Movements, matching.Approvals]:
     """Both sides as integer columns with shared codes."""
 
-    def codes(left: str, right: str) -> tuple[matching.Ints, matching.Ints]:
-        both = pl.concat([episodes[left].cast(pl.String), usable[right].cast(pl.String)])
-        coded = both.rank("dense").cast(pl.Int64).fill_null(matching.UNKNOWN).to_numpy()
-        return np.ascontiguousarray(coded[: len(episodes)]), np.ascontiguousarray(coded[len(episodes) :])
+    keyed = {"terminal": "terminal", "currency": "currency", "rrn": "app_rrn", "tsn": "app_tsn"}
+    left = episodes.select(pl.col(c).cast(pl.String).alias(n) for n, c in keyed.items())
+    right = usable.select(pl.col(n).cast(pl.String) for n in keyed)
+    coded = pl.concat([left, right]).select(pl.all().rank("dense").cast(pl.Int64).fill_null(matching.UNKNOWN))
+    size = episodes.height
 
-    def ints(frame: pl.DataFrame, name: str, default: int) -> matching.Ints:
-        return frame[name].cast(pl.Int64).fill_null(default).to_numpy().copy()
+    def codes(name: str) -> tuple[matching.Ints, matching.Ints]:
+        both = coded[name].to_numpy()
+        return np.ascontiguousarray(both[:size]), np.ascontiguousarray(both[size:])
 
-    terminals, currencies = codes("terminal", "terminal"), codes("currency", "currency")
-    rrns, tsns = codes("app_rrn", "rrn"), codes("app_tsn", "tsn")
+    terminals, currencies, rrns, tsns = (codes(n) for n in keyed)
+    mine = _ints(episodes, ("at", "lo", "hi", "amount", "deadline", "begun", "again"))
+    theirs = _ints(usable, ("at", "amount", "arrival"), reversed=_FAR)
     moves = matching.Movements(
         terminals[0],
-        ints(episodes, "at", 0),
-        ints(episodes, "lo", 0),
-        ints(episodes, "hi", 0),
-        ints(episodes, "amount", 0),
+        mine["at"],
+        mine["lo"],
+        mine["hi"],
+        mine["amount"],
         currencies[0],
         rrns[0],
         tsns[0],
-        ints(episodes, "deadline", 0),
-        ints(episodes, "begun", 0),
-        ints(episodes, "again", 0),
+        mine["deadline"],
+        mine["begun"],
+        mine["again"],
     )
     approvals = matching.Approvals(
         terminals[1],
-        ints(usable, "at", 0),
-        ints(usable, "amount", 0),
+        theirs["at"],
+        theirs["amount"],
         currencies[1],
         rrns[1],
         tsns[1],
-        ints(usable, "arrival", 0),
-        ints(usable, "reversed", _FAR),
+        theirs["arrival"],
+        theirs["reversed"],
     )
     return moves, approvals
+
+
+def _ints(frame: pl.DataFrame, names: tuple[str, ...], **defaults: int) -> dict[str, matching.Ints]:
+    """Columns as integers; 0 where there is none, or the default given for the column."""
+    wanted = dict.fromkeys(names, 0) | defaults
+    found = frame.select(pl.col(n).cast(pl.Int64).fill_null(d) for n, d in wanted.items())
+    return {n: found[n].to_numpy().copy() for n in wanted}
 
 
 def _settle_groups(

@@ -11,46 +11,46 @@ import polars as pl
 from jackstop.ledger import episodes
 from jackstop.ledger.judging import Terms
 from jackstop.ledger.keeping import ANCHORS
-from jackstop.ledger.shelves import Frames, Shelves
+from jackstop.ledger.shelves import Frames
 
 _AT_ONCE = ("status", "security-level", "token-refused", "opened-by")
 """Activities of cash rows that detections claim by themselves."""
 
+_TELLING = tuple(s for s in episodes.STEPS if s not in {"taken", "retracted"})
 _TOUCHED = ("missing", "manipulated")
 
 
-def instants(rows: Frames, shelves: Shelves, terms: Terms) -> list[pl.DataFrame]:
+def instants(rows: Frames, agenda: pl.DataFrame, terms: Terms) -> list[pl.DataFrame]:
     """By table: terminal, due (µs), pair (µs, when the terminal's clock may learn from it).
 
     Args:
-        rows: of this step, with `at` and `arrival`. shelves: what is kept, these rows included.
+        rows: of this step, with `at` and `arrival`. agenda: as it was before them.
     """
     parts = []
     for name, bound in _BOUNDS.items():
         frame = rows.get(name)
         if frame is not None and frame.height:
-            parts.append(bound(frame, shelves, terms))
+            parts.append(bound(frame, agenda, terms))
     return parts
 
 
-def _cash(rows: pl.DataFrame, shelves: Shelves, terms: Terms) -> pl.DataFrame:
-    """Rows that move notes are looked at when they can end the wait for them; an order also when its verdict can be due.
+def _cash(rows: pl.DataFrame, agenda: pl.DataFrame, terms: Terms) -> pl.DataFrame:
+    """Rows that tell an order's outcome are looked at when they can end the wait for it, an order when its verdict can be due.
 
-    Of a terminal with rows of doors or of maintenance all are looked at as they arrive.
+    What comes after only tells what became of the notes. Of a terminal that is watched all are looked at as they arrive.
     """
     activity, at = pl.col("activity"), pl.col("at")
-    names = rows["terminal"].unique().to_list()
-    watched = {t for n in ("cabinet", "operator") if (f := shelves.of(n, names)) is not None for t in f["terminal"].unique()}
-    at_once = activity.is_in(_AT_ONCE) | pl.col("caller").is_not_null() | pl.col("terminal").is_in(list(watched))
+    watched = agenda["terminal"].filter(agenda["watched"])
+    at_once = activity.is_in(_AT_ONCE) | pl.col("caller").is_not_null() | pl.col("terminal").is_in(watched.implode())
     ordered = at + terms.settings.early + pl.col("latency")
     moved = pl.when(activity == "dispense-requested").then(ordered).otherwise(at + pl.col("latency"))
-    bound = pl.when(activity.is_in(episodes.STEPS)).then(moved).otherwise(at + terms.settings.keep)
+    bound = pl.when(activity.is_in(_TELLING)).then(moved).otherwise(at + terms.settings.keep)
     pair = pl.when(activity.is_in(ANCHORS)).then(pl.col("when") + terms.reach)
     first = pl.when(at_once).then(pl.min_horizontal("arrival", bound)).otherwise(bound)
     return rows.select("terminal", due=pl.min_horizontal(first, pair), pair=pair)
 
 
-def _host(rows: pl.DataFrame, _: Shelves, terms: Terms) -> pl.DataFrame:
+def _host(rows: pl.DataFrame, _: pl.DataFrame, terms: Terms) -> pl.DataFrame:
     """Answers matter to movements at these movements' own deadlines, and by themselves when no cash has moved by then.
 
     Those that come late may explain a movement that waits; reversals tell by themselves.
@@ -60,14 +60,14 @@ def _host(rows: pl.DataFrame, _: Shelves, terms: Terms) -> pl.DataFrame:
     return _due(rows, pl.when(at_once).then("arrival").otherwise(pl.min_horizontal(idle, pl.col("at") + terms.settings.keep)))
 
 
-def _units(rows: pl.DataFrame, _: Shelves, terms: Terms) -> pl.DataFrame:
+def _units(rows: pl.DataFrame, _: pl.DataFrame, terms: Terms) -> pl.DataFrame:
     """Counters are held against movements after the lag; a unit that was touched is told of at once."""
     counted = pl.col("at") + terms.lag
     touched = pl.col("status").is_in(_TOUCHED).fill_null(value=False)
     return _due(rows, pl.when(touched).then(pl.min_horizontal("arrival", counted)).otherwise(counted))
 
 
-def _rare(rows: pl.DataFrame, _: Shelves, __: Terms) -> pl.DataFrame:
+def _rare(rows: pl.DataFrame, _: pl.DataFrame, __: Terms) -> pl.DataFrame:
     """Doors, maintenance and feeds are looked at as they arrive."""
     return _due(rows, pl.col("arrival"))
 
@@ -76,7 +76,7 @@ def _due(rows: pl.DataFrame, instant: pl.Expr) -> pl.DataFrame:
     return rows.select("terminal", due=instant, pair=pl.lit(None, pl.Int64))
 
 
-_BOUNDS: dict[str, Callable[[pl.DataFrame, Shelves, Terms], pl.DataFrame]] = {
+_BOUNDS: dict[str, Callable[[pl.DataFrame, pl.DataFrame, Terms], pl.DataFrame]] = {
     "cash": _cash,
     "host": _host,
     "units": _units,
