@@ -18,16 +18,24 @@ from jackstop.store.schema import metadata
 KILLS = 15
 """Of each kind of database."""
 
-_NUMBERED = {"checkpoints", "history_files"}
-"""Tables whose ids or files depend on when somebody was killed; what they say is looked at by itself."""
+_DEPENDS = {"checkpoints", "history_files"}
+"""Tables that depend on when somebody was killed; what they say is looked at by itself."""
 
 
 def everything(database: Database) -> dict[str, list[tuple]]:
+    """All rows in order of their keys; running numbers left out, for PostgreSQL leaves some out after a crash."""
     with database.read() as connection:
         return {
-            t.name: sorted((tuple(r) for r in connection.execute(select(t))), key=repr)
+            t.name: [
+                tuple(
+                    v
+                    for c, v in zip(t.columns, r, strict=True)
+                    if c.name != "id" or len(t.primary_key) != 1 or isinstance(v, str)
+                )
+                for r in connection.execute(select(t).order_by(*t.primary_key))
+            ]
             for t in metadata.sorted_tables
-            if t.name not in _NUMBERED
+            if t.name not in _DEPENDS
         }
 
 
