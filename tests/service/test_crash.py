@@ -108,7 +108,7 @@ def disturbed(service: Service, bundle, speed: float, kills: int, seed: int, als
     url = f"http://127.0.0.1:{service.logs}/v1/logs/lab"
     token = service.token("intake:lab")
     options = send.Options(speed=speed, patience=120.0)
-    player = threading.Thread(target=lambda: asyncio.run(send.play(bundle, url, token, options)), daemon=True)
+    player = Player(lambda: asyncio.run(send.play(bundle, url, token, options)))
     player.start()
     for n in range(kills):
         service.ready()
@@ -118,7 +118,23 @@ def disturbed(service: Service, bundle, speed: float, kills: int, seed: int, als
     service.ready()
     player.join(180)
     assert not player.is_alive(), service.log()
+    assert player.fault is None, repr(player.fault)
     return killed
+
+
+class Player(threading.Thread):
+    """Plays in the background, and keeps what went wrong."""
+
+    def __init__(self, play) -> None:
+        super().__init__(daemon=True)
+        self.fault: Exception | None = None
+        self._play = play
+
+    def run(self) -> None:
+        try:
+            self._play()
+        except Exception as fault:  # noqa: BLE001 - told by the test
+            self.fault = fault
 
 
 def finished(service: Service) -> int:
