@@ -99,7 +99,7 @@ class Service:
     def kill(self, chance: random.Random) -> str:
         """Kill -9 one part or everything; gives what."""
         parts = self.parts()
-        if parts and chance.random() < 0.5:
+        if parts and chance.random() < 0.75:
             victim = chance.choice(parts)
             with contextlib.suppress(psutil.Error):
                 victim.kill()

@@ -107,7 +107,7 @@ def disturbed(service: Service, bundle, speed: float, kills: int, seed: int, als
     service.ready()
     url = f"http://127.0.0.1:{service.logs}/v1/logs/lab"
     token = service.token("intake:lab")
-    options = send.Options(speed=speed, patience=120.0)
+    options = send.Options(speed=speed, patience=900.0)
     player = Player(lambda: asyncio.run(send.play(bundle, url, token, options)))
     player.start()
     for n in range(kills):

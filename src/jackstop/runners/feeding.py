@@ -169,15 +169,14 @@ class Feeds:
         return {n: _packed(self._open[n]) for n in sorted(fresh)}
 
     def unpack(self, kept: Mapping[str, bytes]) -> None:
-        """Take feeds from a checkpoint.
-
-        Raises:
-            memory.Unknown: one cannot be read.
-        """
+        """Take feeds from a checkpoint; a reader that cannot be read begins anew, in the middle of its feed."""
         for name, data in kept.items():
             read = msgspec.msgpack.decode(data, type=_Kept)
             feed, said = Feed.model_validate_json(read.feed), read.account
-            reader = memory.unpack_reader(read.reader)
+            try:
+                reader = memory.unpack_reader(read.reader)
+            except memory.Unknown:
+                reader, said, read.base = _reader(feed), replace(said, records=0, understood=0, refused=0, duplicates=0), None
             self._open[name] = _Open(feed, reader, said.rows, said.first_received, said.last_received, said.last_event)
             self._open[name].earlier, self._open[name].base = _less(said, reader), read.base
         self.changed = True

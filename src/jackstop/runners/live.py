@@ -7,12 +7,13 @@ one ended, and what they gave does not depend on where time was cut between. So 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+import msgspec
 import polars as pl
 
-from jackstop import __version__, engine, kpi, triage
+from jackstop import engine, kpi, triage
 from jackstop.advisories import Indicator
 from jackstop.model.fleet import Fleet
 from jackstop.model.results import PAGING, Alert
@@ -23,6 +24,7 @@ from jackstop.policy.facts import facts
 from jackstop.runners import hindsight, memory
 from jackstop.runners.feeding import Feeds
 from jackstop.runners.pace import Pace
+from jackstop.runners.rebuild import rebuild, waiting
 from jackstop.spool import Frame, Kind, Position
 from jackstop.store.live import Checkpoint, Decided, Fact, HistoryFile, Live
 
@@ -34,6 +36,9 @@ SPAN = 5 * SECOND
 
 SHARE = 20
 """A checkpoint is not made before so many times as long as the last one took have passed."""
+
+_FOREIGN = (memory.Unknown, msgspec.DecodeError, TypeError, KeyError, pl.exceptions.PolarsError)
+"""What restoring a state raises that another version wrote, or that is damaged."""
 
 
 class Follower(Protocol):
@@ -99,10 +104,11 @@ class Loop:
         terms: what it is told. live, history: where results go. follow: gives a follower of the spool from a position on.
 
     Attributes:
-        standing: how it fares. at_work: first and last frame of the step at hand.
+        standing: how it fares. at_work: first and last frame of the step at hand. rebuilt: why the checkpoint's state could not
+            be used and was made anew from the history; empty where it could.
 
     Raises:
-        StoreError: the store cannot be read. memory.Unknown: the checkpoint is damaged, or of another version.
+        StoreError: the store cannot be read. memory.Unknown: not even its place in the spool can be read.
     """
 
     def __init__(self, terms: Terms, live: Live, history: History, follow: Callable[[Position | None], Follower]) -> None:
@@ -110,7 +116,7 @@ class Loop:
         self._feeds = Feeds()
         self._run = Run.begin(terms.fleet, (), terms.visits, SECOND, terms.settings, terms.chosen, terms.indicators)
         self._committed = live.committed()
-        self._kept_lateness = b""
+        self._kept_lateness, self._again = b"", ""
         kept = live.checkpoint()
         self._pace = self._restore(kept) if kept is not None else terms.pace(b"")
         self._follower = follow(Position(kept.segment, kept.offset) if kept is not None else None)
@@ -119,7 +125,7 @@ class Loop:
         self._lateness = hindsight.Lateness(self._kept_lateness)
         self._saved_at, self._save_cost, self._urgent = terms.clock(), 0, False
         self._next = Position(kept.segment, kept.offset) if kept is not None else Position(1, 0)
-        self.at_work = (0, 0)
+        self.at_work, self.rebuilt = (0, 0), self._again
         self.standing = Standing(seq=kept.seq if kept is not None else 0, watermark=self._run.state.watermark)
 
     def turn(self) -> int:
@@ -243,7 +249,7 @@ class Loop:
             offset=self._next.offset,
             watermark=self._run.state.watermark,
             made_at=began,
-            version=__version__,
+            version=memory.LAYOUT,
             state=self._pack(),
         )
         self._live.commit(decided, checkpoint, files, self._feeds.pack())
@@ -259,6 +265,7 @@ class Loop:
             ("pace", self._pace.pack()),
             ("lateness", self._lateness.pack()),
             ("visits", visits),
+            ("waiting", waiting(self._run)),
         )
         return memory.squeeze(parts)
 
@@ -267,8 +274,16 @@ class Loop:
         parts = memory.stretch(kept.state)
         self._feeds.unpack(self._live.readers())
         setup = self._run.setup.with_streams(self._feeds.streams()).with_visits(pl.read_ipc(parts["visits"]))
-        self._run.setup, self._run.state = setup, engine.restore(parts["engine"], setup)
-        self._run.desk = memory.unpack_desk(parts["desk"])
+        self._run.setup = setup
+        try:
+            if kept.version != memory.LAYOUT:
+                raise memory.Unknown(f"checkpoint of layout {kept.version}, expected {memory.LAYOUT}")
+            self._run.state = engine.restore(parts["engine"], setup)
+            self._run.desk = memory.unpack_desk(parts["desk"])
+        except _FOREIGN as fault:
+            self._again = str(fault).splitlines()[0]
+            self._run = replace(self._run, state=engine.State.begin(setup), desk=triage.Desk.of(self._terms.fleet))
+            rebuild(self._run, kept.watermark, self._history.rows, parts["waiting"])
         self._kept_lateness = parts["lateness"]
         return self._terms.pace(parts["pace"])
 

@@ -17,6 +17,9 @@ from jackstop import detections, triage
 from jackstop.formats import Reader
 from jackstop.model.results import Finding
 
+LAYOUT = "1"
+"""Of checkpoints. Raise it when what the engine remembers changes its shape: `tests/runners/test_rebuild.py` says when."""
+
 _ROOMS = ("jackstop.formats.", "jackstop.model.")
 _PLAIN = {*(("collections", n) for n in ("OrderedDict", "Counter", "deque")), ("zoneinfo", "ZoneInfo"), ("re", "_compile")}
 

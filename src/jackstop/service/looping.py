@@ -66,6 +66,8 @@ def _turn(config: Config, stopping: list[bool]) -> None:
         _ready(database, stopping)
         loop = begin(config, database)
         standing, told = Standings(config.data), 0
+        if loop.rebuilt:
+            log.warning("checkpoint", why=loop.rebuilt, mended="made anew from the history")
         log.info("begins", seq=loop.standing.seq, checkpoint=loop.standing.checkpoint)
         while not stopping:
             dealt = _turned(loop, config)

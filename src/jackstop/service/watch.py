@@ -18,7 +18,7 @@ log = structlog.get_logger("watch")
 SOONEST, LATEST = 0.5, 30.0
 """Seconds before a part that ended is begun again: doubled each time, from the first to the second."""
 
-STEADY = 60.0
+STEADY = 5.0
 """Seconds after which a part that runs counts as well again."""
 
 GRACE = 20.0
