@@ -105,12 +105,13 @@ def settle(book: Book, rows: Frames, terms: Terms, before: int, watermark: int) 
     planned = agenda.sooner(book.agenda, urgency.instants(rows, book.agenda, terms))
     named = agenda.due(planned, watermark, alive=life.track is not book.life.track)
     touched = None if 2 * len(named) > terms.sources.height else tuple(sorted(named))
-    book = replace(book, shelves=shelves, agenda=planned, life=_recent(life, terms, watermark))
+    book = replace(book, shelves=shelves, agenda=planned, life=life)
     if touched is None or touched:
         book, settled = _looked_at(book, terms, before, watermark, touched)
     else:
         book, settled = _by_hour(book, None, _untouched().movements, terms, before, watermark), _untouched()
     losses, drains, risen = (_untold(f, before) for f in (book.losses, book.outflow.drains, book.drift.risen))
+    book = replace(book, life=_recent(life, terms, watermark))
     return book, replace(settled, losses=losses, drains=drains, risen=risen)
 
 
