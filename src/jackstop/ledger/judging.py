@@ -14,11 +14,10 @@ from jackstop.model.tables import BY_NAME
 POOL = ("cash", "host", "units", "operator", "cabinet", "feeds")
 """Tables whose rows the ledger keeps for a while."""
 
-TAKEN = {"terminal": pl.String, "episode": pl.UInt64, "approval": pl.UInt64, "amount": pl.Int64, "at": pl.Int64}
 _ADDED = {c: pl.Int64() for c in ("latency", "when", "at", "offset", "spread", "arrival")}
 _PLACED = {"known": pl.Boolean(), "clock": pl.String(), "group": pl.String()}
 _BLANK = {n: pl.DataFrame(schema={**BY_NAME[n].schema, **_ADDED, **_PLACED}) for n in POOL}
-_UNTAKEN = pl.DataFrame(schema=TAKEN)
+_UNTAKEN = pl.DataFrame(schema=reconcile.TAKEN)
 
 
 @dataclass(frozen=True, slots=True)

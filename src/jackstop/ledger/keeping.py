@@ -29,7 +29,7 @@ def remember(shelves: Shelves, held: Frames, judged: Judged, watermark: int, tou
         return shelves, known
     new = ~due["id"].is_in(held["taken"]["episode"].implode()) if "taken" in held else due["id"].is_not_null()
     if new.any():
-        shelves = shelves.put("taken", due.filter(new).select("terminal", "approval", "amount", "at", episode="id"))
+        shelves = shelves.put("taken", due.filter(new).select("terminal", "approval", "amount", "at", "cut", episode="id"))
     settled = _settled(due, judged.decisions)
     news = settled.join(known, on=list(reversals.SETTLED), how="anti", nulls_equal=True)
     if not news.height:

@@ -32,7 +32,7 @@ def find(judged: pl.DataFrame, decisions: pl.DataFrame, settings: Settings, befo
         amount=pl.col("amount") - pl.col("used").fill_null(0)
     )
     asked = open_.drop("approval", "candidates", "margin", "cut").with_columns(deadline=pl.lit(2**62, pl.Int64))
-    nothing = pl.DataFrame(schema={"episode": pl.UInt64, "approval": pl.UInt64, "amount": pl.Int64, "at": pl.Int64})
+    nothing = pl.DataFrame(schema=reconcile.TAKEN)
     matched = reconcile.match(asked, left.drop("used"), nothing, settings).filter(pl.col("approval").is_not_null())
     arrivals = late.select(approval="id", arrived="arrival")
     return matched.select("id", "approval").join(arrivals, on="approval", how="inner").select(list(FOUND)).cast(FOUND)  # type: ignore[arg-type]

@@ -10,6 +10,16 @@ import polars as pl
 from jackstop.ledger import assignment, matching
 from jackstop.model.settings import Settings
 
+TAKEN = {
+    "terminal": pl.String,
+    "episode": pl.UInt64,
+    "approval": pl.UInt64,
+    "amount": pl.Int64,
+    "at": pl.Int64,
+    "cut": pl.Boolean,
+}
+"""Verdicts given: of which episode, the approval it uses up or none, and whether the search for it was cut."""
+
 _FAR = 2**62
 COLD_WEIGHT = 8
 """By how much less a distance in time weighs while a clock is not known."""
@@ -45,7 +55,7 @@ def match(episodes: pl.DataFrame, decisions: pl.DataFrame, taken: pl.DataFrame, 
     Args:
         episodes: all episodes of the window, with lo, hi, deadline, amount, keys; sorted by terminal and time here.
         decisions: authorisations with `counts_as`.
-        taken: episode, approval, amount of verdicts already given: these stand, and use up capacity.
+        taken: verdicts already given (`TAKEN`): these stand, and use up capacity.
         settings: none of its windows is used here but through the episodes' own columns.
     """
     ordered = episodes.sort("terminal", "at", "id")
@@ -56,8 +66,8 @@ def match(episodes: pl.DataFrame, decisions: pl.DataFrame, taken: pl.DataFrame, 
     fixed = _standing(ordered, usable, taken)
     if len(matched.edges_from):
         _settle_groups(ordered, usable, moves, approvals, matched, fixed, (settled, margin, cut))
-    for i, j in fixed.items():
-        settled[i] = j
+    for i, (j, was_cut) in fixed.items():
+        settled[i], cut[i] = j, was_cut
     ids = usable["id"].extend_constant(None, 1)
     return ordered.with_columns(
         approval=ids.gather(np.where(settled >= 0, settled, len(usable))),
@@ -67,12 +77,12 @@ def match(episodes: pl.DataFrame, decisions: pl.DataFrame, taken: pl.DataFrame, 
     )
 
 
-def _standing(ordered: pl.DataFrame, usable: pl.DataFrame, taken: pl.DataFrame) -> dict[int, int]:
-    """Where the verdicts already given stand: by an episode's place its approval's place, -1 for none."""
+def _standing(ordered: pl.DataFrame, usable: pl.DataFrame, taken: pl.DataFrame) -> dict[int, tuple[int, bool]]:
+    """Where the verdicts already given stand: by an episode's place its approval's, -1 for none; and whether it was cut."""
     places = usable.select(pl.int_range(pl.len()).alias("_j"), approval="id")
     known = ordered.select(pl.int_range(pl.len()).alias("_i"), episode="id").join(taken, on="episode", how="inner")
-    joined = known.join(places, on="approval", how="left").select("_i", pl.col("_j").fill_null(-1))
-    return dict(joined.sort("_i").iter_rows())
+    joined = known.join(places, on="approval", how="left").select("_i", pl.col("_j").fill_null(-1), "cut")
+    return {i: (j, cut) for i, j, cut in joined.sort("_i").iter_rows()}
 
 
 def _columns(episodes: pl.DataFrame, usable: pl.DataFrame) -> tuple[matching.Movements, matching.Approvals]:
@@ -130,7 +140,7 @@ def _settle_groups(
     moves: matching.Movements,
     approvals: matching.Approvals,
     matched: matching.Matched,
-    fixed: dict[int, int],
+    fixed: dict[int, tuple[int, bool]],
     result: tuple[matching.Ints, matching.Ints, np.ndarray],
 ) -> None:
     """Settle each group of movements that share candidates; results go into the three arrays."""
@@ -141,8 +151,8 @@ def _settle_groups(
         open_ = [i for i in members if i not in fixed]
         capacity = {j: int(approvals.capacity[j]) for j in {int(matched.edges_to[p]) for p in pairs}}
         for i in members:
-            if fixed.get(i, -1) in capacity:
-                capacity[fixed[i]] -= int(moves.amount[i])
+            if i in fixed and fixed[i][0] in capacity:
+                capacity[fixed[i][0]] -= int(moves.amount[i])
         listed = [
             assignment.Move(i, int(moves.at[i]), int(moves.amount[i]), int(horizon[i]), int(moves.deadline[i])) for i in open_
         ]

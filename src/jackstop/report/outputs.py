@@ -85,6 +85,7 @@ def alerts_jsonl(alerts: Iterable[Alert]) -> Iterator[str]:
                 "findings": [_finding(f) for f in alert.findings],
                 "cites": alert.cites,
                 "paged_at": stamp(alert.paged_at),
+                "withdrawn": alert.withdrawn,
             }
         )
 

@@ -6,7 +6,7 @@ window around them is judged anew from the history, as if everything had come in
 revision of the verdict, never a second verdict.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -41,8 +41,8 @@ _DECIDE = ("cash", "host", "units")
 _OPEN = ("unexplained", "insufficient-evidence", "ambiguous", "pending", "contradicted")
 _SURE = ("explained", "explained-by-visit", "unexplained", "contradicted", "ambiguous")
 
-Rows = Callable[[str, str | None, int, int, int], pl.DataFrame]
-"""Rows of a table, of one terminal or all, with `at` from one instant to another (µs UTC), so many at most."""
+Rows = Callable[[str, Sequence[str] | None, int, int, int], pl.DataFrame]
+"""Rows of a table, of some terminals or all, with `at` from one instant to another (µs UTC), so many at most."""
 
 
 class _Span(msgspec.Struct):
@@ -149,8 +149,7 @@ def _read(name: str, spans: Mapping[str, tuple[int, int]], begin: int, end: int,
         everyone = rows(name, None, begin, end, MOST)
         if everyone.height < MOST:
             return everyone.select(list(schema)).cast(schema)  # type: ignore[arg-type]
-    parts = [rows(name, t, begin, end, MOST).select(list(schema)).cast(schema) for t in sorted(spans)]  # type: ignore[arg-type]
-    return pl.concat(parts) if parts else BY_NAME[name].empty()
+    return rows(name, tuple(sorted(spans)), begin, end, MOST).select(list(schema)).cast(schema)  # type: ignore[arg-type]
 
 
 def _picked(output: engine.Output, spans: Mapping[str, tuple[int, int]]) -> Again:

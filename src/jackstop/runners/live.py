@@ -57,8 +57,8 @@ class History(Protocol):
     def put(self, seq: int) -> Sequence[HistoryFile]:
         """Write what was kept as files that are named after a frame of the spool, and give them."""
 
-    def rows(self, table: str, terminal: str | None, begin: int, end: int, limit: int) -> pl.DataFrame:
-        """Rows of a table with `at` from `begin` to before `end` (µs UTC), of one terminal or all."""
+    def rows(self, table: str, terminal: Sequence[str] | None, begin: int, end: int, limit: int) -> pl.DataFrame:
+        """Rows of a table with `at` from `begin` to before `end` (µs UTC), of some terminals or all."""
 
     def verdicts(self, terminal: str, begin: int, end: int, limit: int) -> pl.DataFrame:
         """The verdicts that stand of a terminal's movements in that time (`results.VERDICTS`)."""

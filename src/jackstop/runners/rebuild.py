@@ -4,7 +4,7 @@ Readers and the place in the spool are kept beside the state and serve on; what 
 the last day or so. What looks back further (the usual outflow of an hour, old reversals) is learnt again.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 import polars as pl
@@ -23,7 +23,7 @@ MOST = 100_000
 """Rows of one table asked for at a time."""
 
 _TABLES = tuple(n for n in BY_NAME if n != "visits")
-Rows = Callable[[str, str | None, int, int, int], pl.DataFrame]
+Rows = Callable[[str, Sequence[str] | None, int, int, int], pl.DataFrame]
 """See `hindsight.Rows`."""
 
 

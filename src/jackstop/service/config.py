@@ -10,7 +10,7 @@ import polars as pl
 from pydantic import BaseModel
 
 from jackstop import actions, formats, intake, outlets
-from jackstop.advisories import Indicator
+from jackstop.advisories import Advisory, Indicator
 from jackstop.model import declared
 from jackstop.model.fleet import Fleet
 from jackstop.model.service import Declared
@@ -45,7 +45,7 @@ class Config:
     Attributes:
         path: of `jackstop.toml`. root: its folder. data: the service's own folder. url: of its database.
         declared, fleet, policy: as read. intakes, sinks, ways: the lists of plug-ins, each with the keys of its kind.
-        visits: of the file, if there is one. indicators, detections: of the bank's own folders. warnings: a line each.
+        visits: of the file, if there is one. advisories, detections: of the bank's own folders. warnings: a line each.
     """
 
     path: Path
@@ -59,9 +59,14 @@ class Config:
     sinks: tuple[outlets.Common, ...]
     ways: tuple[actions.Common, ...]
     visits: pl.DataFrame
-    indicators: tuple[Indicator, ...] = ()
+    advisories: tuple[Advisory, ...] = ()
     detections: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+
+    @property
+    def indicators(self) -> tuple[Indicator, ...]:
+        """What the bank's own advisories list."""
+        return tuple(i for one in self.advisories for i in one.indicators)
 
 
 def load(path: Path) -> Config:
@@ -107,7 +112,7 @@ def _gathered(path: Path, root: Path, said: Declared, listed: dict[str, tuple[An
         sinks=listed["sink"],
         ways=listed["action"],
         visits=bundle.visits(root / (said.service.visits or "visits.csv"), fleet, warnings, missing=said.service.visits is None),
-        indicators=knowledge.indicators(root, warnings, said.service.advisories or "advisories"),
+        advisories=knowledge.advisories(root, warnings, said.service.advisories or "advisories"),
         detections=knowledge.rules(root, said.service.detections or "detections"),
         warnings=tuple(warnings),
     )

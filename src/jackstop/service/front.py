@@ -190,9 +190,7 @@ class Front:
             root = self._config.root
             tls = {"ssl_certfile": str(root / declared.tls.cert), "ssl_keyfile": str(root / declared.tls.key)}
         context = self._context()
-        if (link := await asyncio.to_thread(setup_link, self._database, now)) is not None:
-            sys.stdout.write(f"First administrator: open {web.here(context)}{link} within 24 hours; it serves once.\n")
-            sys.stdout.flush()
+        await self._invite(web.here(context))
         server = _Server(
             uvicorn.Config(
                 web.create(context),
@@ -214,6 +212,17 @@ class Front:
             await serving
         raise OSError(f"{declared.listen}: the API ended, expected a free address to listen on")
 
+    async def _invite(self, here: str) -> None:
+        """Print the link for the first administrator, while there is none."""
+        try:
+            link = await asyncio.to_thread(setup_link, self._database, now)
+        except StoreError as fault:
+            log.error("store", fault=str(fault))
+            return
+        if link is not None:
+            sys.stdout.write(f"First administrator: open {here}{link} within 24 hours; it serves once.\n")
+            sys.stdout.flush()
+
     async def _beat(self) -> None:
         """A sign of life in a file, each second."""
         while True:
@@ -234,6 +243,7 @@ class Front:
             health=self._figures.health,
             history=History(config.data / "history", self._database),
             exports=self._exporter(),
+            advisories=config.advisories,
             policy=config.policy,
             ways=config.ways,
             visits=config.visits,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from jackstop.advisories import Indicator
+from jackstop.advisories import Advisory, Indicator
 from jackstop.sources import advisory_file
 from jackstop.sources.fleet_file import BundleError
 
@@ -17,11 +17,16 @@ def indicators(root: Path, warnings: list[str], folder: str = "advisories") -> t
     Raises:
         BundleError: one cannot be read or used. What an import left out is a warning.
     """
-    found: list[Indicator] = []
+    return tuple(i for one in advisories(root, warnings, folder) for i in one.indicators)
+
+
+def advisories(root: Path, warnings: list[str], folder: str = "advisories") -> tuple[Advisory, ...]:
+    """The advisories in a folder; as `indicators`."""
+    found: list[Advisory] = []
     for path in _inside(root, folder, (".toml", ".json")):
         read = advisory_file.read(str(path))
         warnings += read.left_out
-        found += read.advisory.indicators
+        found.append(read.advisory)
     return tuple(found)
 
 

@@ -4,11 +4,11 @@ from typing import Annotated
 
 from fastapi import Path, Query, Request
 from pydantic import Field
-from sqlalchemy import select, update
+from sqlalchemy import case, func, select, true, update
 
+from jackstop.store.deliveries import PREFIX
 from jackstop.store.live import LOOP
-from jackstop.store.queries import last_change
-from jackstop.store.schema import cursors, dead_letters
+from jackstop.store.schema import changes, cursors, dead_letters
 from jackstop.web import gate
 from jackstop.web.asking import Ctx
 from jackstop.web.deeds import deed
@@ -51,15 +51,17 @@ class DeadLetter(Shape):
 @routes.on("GET", "/v1/sinks", "analyst", PageOf[SinkLine])
 def listing(context: Ctx) -> PageOf[SinkLine]:
     """All sinks by name."""
-    last = last_change(context.database)
+    c, d = cursors.c, changes.c
+    followed = case((c.name.startswith(PREFIX, autoescape=True), d.kind == "alert"), else_=true())
+    waiting = select(func.count()).select_from(changes).where(d.id > c.position, followed).scalar_subquery()
     with context.database.read() as connection:
-        rows = connection.execute(select(cursors).where(cursors.c.name != LOOP).order_by(cursors.c.name)).all()
+        rows = connection.execute(select(cursors, waiting.label("waiting")).where(c.name != LOOP).order_by(c.name)).all()
     return PageOf(
         items=[
             SinkLine(
                 name=r.name,
                 position=r.position,
-                behind=max(0, last - r.position),
+                behind=r.waiting,
                 attempts=r.attempts,
                 next_at=r.next_at if r.attempts else None,
                 ok_at=r.ok_at,
