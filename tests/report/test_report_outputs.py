@@ -40,7 +40,7 @@ ALERT = _object(
     id=STRING, terminals=STRINGS, severity={"enum": list(v.SEVERITY)}, title=STRING, detections=STRINGS, attack=STRINGS,
     first_event=TIME, raised_at=TIME, updated_at=TIME, unexplained=INT, money_at_risk=INT, currency=STRING, visits=STRINGS,
     verdicts=STRINGS, records=RECORDS, findings={"type": "array", "items": FINDING}, cites=STRINGS,
-    paged_at=MAYBE_TIME,
+    paged_at=MAYBE_TIME, withdrawn=STRINGS,
 )  # fmt: skip
 SOURCE = _object(
     source=STRING, format=STRING, records=INT, understood=INT, ignored=INT, refused=INT, duplicates=INT, rows=INT,
