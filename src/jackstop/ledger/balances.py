@@ -67,10 +67,7 @@ def falls(units: pl.DataFrame, last: pl.DataFrame, history: pl.DataFrame) -> tup
         prev_at=pl.coalesce(pl.col("at").shift(1).over(same), "last_at", "at"),
     )
     newest = joined.group_by(same, maintain_order=True).agg(
-        last_at=pl.col("at").last(),
-        last_when=pl.col("when").last(),
-        last_count=pl.col("count").last(),
-        value=pl.col("value").last(),
+        *(pl.col(c).last().alias(f"last_{c}") for c in ("at", "when", "count")), value=pl.col("value").last()
     )
     kept = last.join(newest.select(same), on=same, how="anti")
     return _summed(moved), pl.concat([kept, newest.select(list(LAST))])

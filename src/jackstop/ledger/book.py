@@ -215,10 +215,12 @@ def _taken_back(held: Frames) -> pl.DataFrame:
 def _balanced(
     book: Book, held: Frames, judged: Judged, terms: Terms, span: tuple[int, int], touched: Names
 ) -> tuple[Book, pl.DataFrame | None]:
-    """The book with the counters' falls up to `lag` before the watermark held against the movements, and these falls."""
-    start, end = span[0] - terms.lag, span[1] - terms.lag
-    units = _within(held.get("units", blank("units")), start, end)
-    picks = _picks(judged, start, end)
+    """The book with the counters' falls up to `lag` before the watermark held against the movements, and these falls.
+
+    What comes later than that counts when it comes.
+    """
+    units = _due(held.get("units", blank("units")), _counted(terms), span)
+    picks = _picks(judged, terms, span)
     if not units.height and picks is None:
         return book, None
     picks = _NO_PICKS if picks is None else picks
@@ -238,10 +240,10 @@ def _balanced(
     return replace(book, shelves=shelves, losses=losses), fallen
 
 
-def _picks(judged: Judged, start: int, end: int) -> pl.DataFrame | None:
+def _picks(judged: Judged, terms: Terms, span: tuple[int, int]) -> pl.DataFrame | None:
     """What movements, and approvals no movement is known of, took out: terminal, at, amount; None where there are none."""
-    moved = _within(judged.movements, start + balances.EARLIER, end + balances.EARLIER)
-    idle = _within(judged.idle, start + balances.EARLIER, end + balances.EARLIER)
+    moved, idle = (_due(f, _picked(terms), span) for f in (judged.movements, judged.idle))
+    moved = _not_counted(moved, judged.decisions, terms)
     if not moved.height and not idle.height:
         return None
     moved = moved.filter(pl.col("picked") > 0).select("terminal", "at", amount="picked")
@@ -249,12 +251,28 @@ def _picks(judged: Judged, start: int, end: int) -> pl.DataFrame | None:
     return pl.concat([moved, idle]).sort("at", "terminal", "amount")
 
 
-def _within(frame: pl.DataFrame, start: int, end: int) -> pl.DataFrame:
-    """Rows with `at` in (start, end] (µs)."""
-    if not frame.height:
-        return frame
-    inside = frame["at"].is_between(start, end, closed="right")
-    return frame.filter(inside) if inside.any() else frame.clear()
+def _not_counted(moved: pl.DataFrame, decisions: pl.DataFrame, terms: Terms) -> pl.DataFrame:
+    """Movements without those that came so late that their approval has counted by itself, as one without cash."""
+    late = pl.col("arrival") > pl.col("at") - balances.EARLIER + terms.lag
+    if not moved.height or not moved.select(late.any()).item():
+        return moved
+    as_late = decisions.filter(late)["id"]
+    return moved.filter(~late | pl.col("approval").is_in(as_late.implode()).fill_null(value=False))
+
+
+def _due(frame: pl.DataFrame, instant: pl.Expr, span: tuple[int, int]) -> pl.DataFrame:
+    """Rows whose instant (µs) lies in a span, its end included."""
+    return frame.filter(instant.is_between(*span, closed="right")) if frame.height else frame
+
+
+def _counted(terms: Terms) -> pl.Expr:
+    """From when a counter is held against the movements (µs)."""
+    return pl.max_horizontal(pl.col("at") + terms.lag, "arrival")
+
+
+def _picked(terms: Terms) -> pl.Expr:
+    """From when a movement, or an approval of which none is known, counts against counters (µs)."""
+    return pl.max_horizontal(pl.col("at") - balances.EARLIER + terms.lag, "arrival")
 
 
 _NO_PICKS = pl.DataFrame(schema={"terminal": pl.String, "at": pl.Int64, "amount": pl.Int64})
@@ -285,12 +303,12 @@ def _anchors(cash: pl.DataFrame | None) -> pl.DataFrame | None:
 
 def _instants(held: Frames, judged: Judged, undone: pl.DataFrame, terms: Terms, watermark: int) -> list[pl.DataFrame]:
     """When something can become certain of what is held."""
-    decided, picked = pl.col("decided"), pl.col("at") - balances.EARLIER + terms.lag
+    decided, picked = pl.col("decided"), _picked(terms)
     final = pl.max_horizontal(decided, pl.col("closes") + pl.col("latency"))
     return [
         *agenda.instants(judged.movements, watermark, pl.col("deadline"), decided, final, picked),
         *agenda.instants(judged.idle, watermark, decided, picked),
-        *agenda.instants(held.get("units"), watermark, pl.col("at") + terms.lag),
+        *agenda.instants(held.get("units"), watermark, _counted(terms)),
         *agenda.instants(undone, watermark, decided),
     ]
 

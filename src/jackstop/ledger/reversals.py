@@ -39,8 +39,7 @@ def held_against(undone: pl.DataFrame, settled: pl.DataFrame) -> pl.DataFrame:
     """
     if not undone.height or not settled.height:
         return _NOTHING
-    mine = pl.col("terminal").is_in(undone["terminal"].unique().implode())
-    settled = settled.filter(mine)
+    settled = settled.filter(pl.col("terminal").is_in(undone["terminal"].unique().implode()))
     reference = pl.coalesce("reference", "rrn", pl.concat_str(pl.lit("s"), "stan"))
     record = pl.struct("source", "record_offset", "record_length", "record_digest")
     back = undone.select(
@@ -60,11 +59,8 @@ def held_against(undone: pl.DataFrame, settled: pl.DataFrame) -> pl.DataFrame:
         parts.append(back.join(known, on=["terminal", "ref"], how="inner"))
     pairs = pl.concat(parts).filter(pl.col("undone_at") >= pl.col("at") - 60_000_000)
     nearest = pairs.sort("id", "at", maintain_order=True).unique("id", keep="last", maintain_order=True)
-    left = (
-        pl.when(pl.col("activity") == "partial")
-        .then(pl.col("back"))
-        .otherwise(pl.col("authorised") - pl.coalesce("back", "authorised"))
-    )
+    partial, rest = pl.col("activity") == "partial", pl.col("authorised") - pl.coalesce("back", "authorised")
+    left = pl.when(partial).then(pl.col("back")).otherwise(rest)
     outcome = pl.coalesce("taken", "closes") + pl.col("latency")
     held = nearest.with_columns(excess=pl.col("kept") - left, decided=pl.max_horizontal("arrival", outcome, "deadline"))
     return held.filter((pl.col("excess") > 0) & pl.col("taken").is_not_null()).select(list(_NOTHING.schema))

@@ -22,21 +22,30 @@ def judge(matched: pl.DataFrame, decisions: pl.DataFrame, settings: Settings) ->
     lifeless = pl.when(believed).then(~proven.fill_null(value=False)).otherwise(pl.col("dark") & ~pl.col("has_journal"))
     stayed = pl.col("test_order").is_not_null() & (pl.col("presented").is_null() | (pl.col("presented") > pl.col("base")))
     verdict, reason = pl.lit("unexplained"), pl.lit("no-authorisation")
-    for condition, word, why in reversed(_chain(lifeless, stayed)):
+    late = pl.col("lo") <= pl.col("arrival") - settings.keep
+    for condition, word, why in reversed(_chain(late, lifeless, stayed)):
         verdict = pl.when(condition).then(pl.lit(word)).otherwise(verdict)
         reason = pl.when(condition).then(pl.lit(why)).otherwise(reason)
-    judged = told.with_columns(verdict=verdict, reason=reason)
+    judged = told.with_columns(verdict=verdict, reason=reason).with_columns(
+        pl.when(pl.col("reason") != "too-late").then(pl.col(c)).alias(c) for c in ("approval", "auth_records")
+    )
     return judged.with_columns(
         decided=_decided(believed, proven, settings),
         missing=pl.when(pl.col("verdict") == "insufficient-evidence").then(pl.lit("host")),
-        gate=pl.when(pl.col("approval").is_null() & ~pl.col("reason").is_in(["no-authorisation", "host-missing"])).then("reason"),
+        gate=pl.when(
+            pl.col("approval").is_null() & ~pl.col("reason").is_in(["no-authorisation", "host-missing", "too-late"])
+        ).then("reason"),
     )
 
 
-def _chain(lifeless: pl.Expr, stayed: pl.Expr) -> tuple[tuple[pl.Expr, str, str], ...]:
-    """Conditions with their verdict and reason; the first that holds counts."""
+def _chain(late: pl.Expr, lifeless: pl.Expr, stayed: pl.Expr) -> tuple[tuple[pl.Expr, str, str], ...]:
+    """Conditions with their verdict and reason; the first that holds counts.
+
+    What comes when the approvals of its time may have been let go (`late`: its feed was cut off) proves nothing.
+    """
     clean = (pl.col("amount") == 0) & (pl.col("shown") == 0) & pl.col("failed")
     return (
+        (late, "insufficient-evidence", "too-late"),
         (pl.col("approval").is_not_null() & pl.col("stand_in").fill_null(value=False), "explained", "matched-stand-in"),
         (pl.col("approval").is_not_null() & pl.col("same_key"), "explained", "matched-key"),
         (pl.col("approval").is_not_null() & pl.col("same_mix"), "explained", "matched-mix"),
