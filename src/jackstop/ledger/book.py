@@ -24,6 +24,10 @@ Names = tuple[str, ...] | None
 """Terminals; None for all."""
 
 
+_SOURCES = {"terminal": pl.String, "latency": pl.Int64, "has_host": pl.Boolean, "has_journal": pl.Boolean}
+_UNDECLARED = BY_NAME["visits"].empty(), pl.DataFrame(schema=_SOURCES)
+
+
 @dataclass(frozen=True, slots=True)
 class Book:
     """The ledger's memory.
@@ -37,6 +41,7 @@ class Book:
         life: signs of life of the host feeds.
         losses: falls of counters found, for as long as `recall`. outflow: what left hour by hour. drift: what nothing
             explains, hour by hour.
+        visits, sources: as they were declared when the last step was taken.
     """
 
     shelves: Shelves
@@ -47,12 +52,16 @@ class Book:
     losses: pl.DataFrame
     outflow: outflow.Outflow
     drift: drift.Drift
+    visits: pl.DataFrame
+    sources: pl.DataFrame
 
     @classmethod
     def empty(cls, terminals: int = 0) -> "Book":
         """Nothing known yet; made for about so many terminals."""
         hours = outflow.Outflow.empty(), drift.Drift.empty()
-        return cls(Shelves.empty(terminals), {}, {}, agenda.empty(), presence.Life.unknown(), pl.DataFrame(), *hours)
+        return cls(
+            Shelves.empty(terminals), {}, {}, agenda.empty(), presence.Life.unknown(), pl.DataFrame(), *hours, *_UNDECLARED
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +112,9 @@ def settle(book: Book, rows: Frames, terms: Terms, before: int, watermark: int) 
         cash_since=_began(book.cash_since, rows.get("cash"), "arrival"),
     )
     planned = agenda.sooner(book.agenda, urgency.instants(rows, book.agenda, terms))
-    named = agenda.due(planned, watermark, alive=life.track is not book.life.track)
+    named = {*agenda.due(planned, watermark, alive=life.track is not book.life.track), *_redeclared(book, terms)}
     touched = None if 2 * len(named) > terms.sources.height else tuple(sorted(named))
-    book = replace(book, shelves=shelves, agenda=planned, life=life)
+    book = replace(book, shelves=shelves, agenda=planned, life=life, visits=terms.visits, sources=terms.sources)
     if touched is None or touched:
         book, settled = _looked_at(book, terms, before, watermark, touched)
     else:
@@ -148,6 +157,18 @@ def _recent(life: presence.Life, terms: Terms, watermark: int) -> presence.Life:
     """Life without signs older than any movement in the window can ask for."""
     limit = watermark - terms.settings.keep - HOUR
     return life.forget(limit) if life.oldest < limit - keeping.SLACK else life
+
+
+def _redeclared(book: Book, terms: Terms) -> set[str]:
+    """Terminals whose visits or sources are declared otherwise than at the last step: their verdicts may be due earlier now."""
+    named: set[str] = set()
+    if terms.visits is not book.visits and not terms.visits.equals(book.visits):
+        before, now = set(book.visits["event_id"]), set(terms.visits["event_id"])
+        for frame, gone in ((book.visits, before - now), (terms.visits, now - before)):
+            named.update(frame.filter(pl.col("event_id").is_in(list(gone)))["terminal"])
+    if terms.sources is not book.sources and book.sources.height:
+        named.update(terms.sources.join(book.sources, on=terms.sources.columns, how="anti")["terminal"])
+    return named
 
 
 def _taken_in(shelves: Shelves, rows: Frames) -> Shelves:
@@ -316,8 +337,7 @@ def _instants(held: Frames, judged: Judged, undone: pl.DataFrame, terms: Terms, 
 @cache
 def _untouched() -> Settled:
     """What is known where no terminal was looked at."""
-    sources = pl.DataFrame(schema={"terminal": pl.String, "latency": pl.Int64, "has_host": pl.Boolean, "has_journal": pl.Boolean})
-    terms = Terms(Settings(), BY_NAME["visits"].empty(), sources, 0, pl.DataFrame(schema=values.HISTORY))
+    terms = Terms(Settings(), *_UNDECLARED, 0, pl.DataFrame(schema=values.HISTORY))
     judged = judging.judge({}, presence.Life.unknown(), {}, terms, 0)
     undone = reversals.held_against(blank("host"), pl.DataFrame(schema=reversals.SETTLED))
     return Settled((), judged.movements, judged.idle, undone, {}, pl.DataFrame(), pl.DataFrame(), pl.DataFrame())

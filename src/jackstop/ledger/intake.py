@@ -55,8 +55,29 @@ def admit(state: Intake, tables: Tables, context: Context, watermark: int) -> tu
             due[name], later[name] = rows.filter(ripe), rows.filter(~ripe)
         else:
             later[name] = rows
-    lost = identity.together(state.strangers, strangers)
+    later, far = _bounded(later, max(watermark, -_FAR) + context.settings.ahead)
+    lost = identity.together(state.strangers, pl.concat([strangers, *far]))
     return replace(state, waiting=later, clocks=clocks, strangers=lost), due
+
+
+_FAR = 2**61
+
+
+def _bounded(later: Frames, limit: int) -> tuple[Frames, list[pl.DataFrame]]:
+    """Rows that wait, but for those stamped after a limit (µs), and a count of these as rows that nobody answers to.
+
+    Whoever writes the logs could otherwise fill our memory with rows of years to come.
+    """
+    kept, far = {}, []
+    for name, frame in later.items():
+        ahead = frame["when"] > limit
+        if ahead.any():
+            lost = frame.filter(ahead).select("source", "naming", "terminal", table=pl.lit(name), id=pl.lit(None, pl.String))
+            far.append(identity.nobody(lost))
+        near = frame.filter(~ahead) if ahead.any() else frame
+        if near.height:
+            kept[name] = near
+    return kept, far
 
 
 def _placed(tables: Tables, clocks: Clocks, context: Context) -> tuple[Frames, Clocks, pl.DataFrame]:

@@ -34,6 +34,8 @@ class Settings:
         dark_floor, dark_factor: a host feed is dark after the larger of the floor and so many of its mean gaps.
         proof_wait: how long a movement the application calls approved waits for a sign of life of a silent host feed.
         keep: how long rows of cash, units and host are kept. recall: how long rare rows (doors, boots) are kept.
+        ahead: how far ahead of the watermark rows may be stamped and wait; those further are left out and counted. Never in
+            a replay; a live service, to which stamps of any year may come, sets a bound.
         remember: how long settled transactions are remembered for late reversals and advices.
         incident: quiet time that ends an incident: later findings open a new alert.
         drift_slack, drift_limit: in usual withdrawals of a terminal: by how much an hour lowers the sum of what nothing
@@ -64,6 +66,7 @@ class Settings:
     proof_wait: int = 15 * MINUTE
     keep: int = 40 * MINUTE
     recall: int = 24 * HOUR
+    ahead: int = 2**61
     remember: int = 48 * HOUR
     incident: int = 2 * HOUR
     drift_slack: float = 0.25
