@@ -128,7 +128,7 @@ def test_stdout_is_data_and_has_no_colours_when_piped(night):
         (("report", "nowhere"), 3, "no such file"),
         (("alerts", "nowhere"), 3, "no such file"),
         (("kpi", "nowhere"), 3, "no such file"),
-        (("alerts", "--to", "leef"), 2, "cef, ecs, leef, ocsf"),
+        (("alerts", "--to", "leet"), 2, "cef, ecs, leef, ocsf"),
         (("evaluate", "."), 2, "truth.jsonl"),
     ],
 )

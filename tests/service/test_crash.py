@@ -138,11 +138,12 @@ class Player(threading.Thread):
 
 
 def finished(service: Service) -> int:
-    """Wait until the loop has dealt with everything, and stop; gives the watermark it came to."""
+    """Wait until the loop and the sink have dealt with everything, and stop; gives the watermark it came to."""
     follower = Follower(service.folder / "data" / "spool", None)
     head, _ = follower.head
     follower.close()
     service.until(lambda: service.standing().get("seq", 0) > head, 120, "the loop does not come to the spool's end")
+    service.until(lambda: _rested(service.url), 120, "alerts are not delivered")
     assert service.stop() == 0, service.log()
     return service.standing()["watermark"]
 
@@ -216,7 +217,6 @@ def test_killed_fifty_times_it_loses_nothing_and_says_nothing_twice(night, recei
     killed = disturbed(service, bundle, 150.0, 50, 1)
     assert killed.total() == 50
     assert min(killed.values()) > 5
-    service.until(lambda: _rested(service.url), 60, "alerts are not delivered")
     until = finished(service)
     feeds, numbers = spooled(tmp_path / "data" / "spool")
     assert numbers == list(range(1, len(numbers) + 1))
