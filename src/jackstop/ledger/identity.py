@@ -18,7 +18,7 @@ NAMINGS = ("id", "luno", "terminal_id", "hostname", "alarm_account")
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """The names of all terminals: (naming, name folded) → id."""
+    """The names of all terminals: (naming, name folded) → id; ids also as they are spelled."""
 
     names: Mapping[tuple[str, str], str]
 
@@ -29,6 +29,8 @@ class Directory:
         for terminal in fleet.terminal:
             for naming in NAMINGS:
                 rows.setdefault((naming, _fold(terminal.id)), terminal.id)
+                if naming != "hostname":
+                    rows.setdefault((naming, terminal.id), terminal.id)
         for terminal in fleet.terminal:
             for naming in NAMINGS[1:]:
                 if (name := getattr(terminal, naming)) is not None:
@@ -51,7 +53,8 @@ class Directory:
         """The id of the terminal of this name, if there is one."""
         if naming is None or name is None:
             return None
-        return self.names.get((naming, _fold(name.split(".", 1)[0] if naming == "hostname" else name)))
+        as_said = self.names.get((naming, name)) if naming != "hostname" else None
+        return as_said or self.names.get((naming, _fold(name.split(".", 1)[0] if naming == "hostname" else name)))
 
     def named(self, frame: pl.DataFrame) -> pl.DataFrame:
         """A frame's rows with the fleet's ids; rows that name no known terminal keep the name they have."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import polars as pl
 
@@ -20,7 +21,7 @@ class Stream:
     @property
     def is_host(self) -> bool:
         """Whether it can tell of authorisations."""
-        return "host" in formats.find(self.format).FILLS
+        return "host" in _known(self.format)[1]
 
     @property
     def is_journal(self) -> bool:
@@ -35,7 +36,14 @@ class Stream:
     @property
     def clock(self) -> str:
         """The clock that stamps it: trace, journal, pc or host (the reference)."""
-        return formats.find(self.format).CLOCK
+        return _known(self.format)[0]
+
+
+@cache
+def _known(name: str) -> tuple[str, tuple[str, ...]]:
+    """The clock of a format, and the tables it fills."""
+    found = formats.find(name)
+    return found.CLOCK, tuple(found.FILLS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +75,13 @@ def by_terminal(streams: Iterable[Stream], terminals: Iterable[str]) -> pl.DataF
     for s in listed:
         if s.terminal is not None:
             own.setdefault(s.terminal, []).append(s)
-    rows = []
-    for t in terminals:
-        mine = [*common, *own.get(t, [])]
-        rows.append((t, max((s.latency for s in mine), default=0), any(s.is_host for s in mine), any(s.is_journal for s in mine)))
+    shared = _together(common)
+    rows = [(t, *(_together([*common, *own[t]]) if t in own else shared)) for t in terminals]
     schema = {"terminal": pl.String, "latency": pl.Int64, "has_host": pl.Boolean, "has_journal": pl.Boolean}
     return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _together(streams: Iterable[Stream]) -> tuple[int, bool, bool]:
+    """The longest latency of some streams, and whether one is a host's and one a journal."""
+    listed = list(streams)
+    return max((s.latency for s in listed), default=0), any(s.is_host for s in listed), any(s.is_journal for s in listed)
