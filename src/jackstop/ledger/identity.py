@@ -29,13 +29,12 @@ class Directory:
         for terminal in fleet.terminal:
             for naming in NAMINGS:
                 rows.setdefault((naming, _fold(terminal.id)), terminal.id)
-                if naming != "hostname":
-                    rows.setdefault((naming, terminal.id), terminal.id)
         for terminal in fleet.terminal:
             for naming in NAMINGS[1:]:
                 if (name := getattr(terminal, naming)) is not None:
                     rows[naming, _fold(name)] = terminal.id
-        return cls(rows)
+        spelled = {(n, t.id): rows[n, _fold(t.id)] for t in fleet.terminal for n in NAMINGS if n != "hostname"}
+        return cls(rows | spelled)
 
     def look_up(self, frame: pl.DataFrame) -> pl.Series:
         """The fleet's id of each row of a frame with `naming` and `terminal`, as `id`; null where no terminal has that name.

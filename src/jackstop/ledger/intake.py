@@ -55,7 +55,7 @@ def admit(state: Intake, tables: Tables, context: Context, watermark: int) -> tu
             due[name], later[name] = rows.filter(ripe), rows.filter(~ripe)
         else:
             later[name] = rows
-    later, far = _bounded(later, max(watermark, -_FAR) + context.settings.ahead)
+    later, far = _bounded(later, watermark + context.settings.ahead) if watermark > -_FAR else (later, [])
     lost = identity.together(state.strangers, pl.concat([strangers, *far]))
     return replace(state, waiting=later, clocks=clocks, strangers=lost), due
 
