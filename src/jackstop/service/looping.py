@@ -10,7 +10,7 @@ import structlog
 
 from jackstop import detections
 from jackstop.model.fleet import microseconds
-from jackstop.model.settings import SECOND
+from jackstop.model.settings import HOUR, SECOND, Settings
 from jackstop.runners.live import Loop, Terms
 from jackstop.runners.pace import ClockPace, Pace, RecordPace
 from jackstop.service import saying, watch
@@ -32,6 +32,9 @@ IDLE = 0.02
 
 AGAIN = 2.0
 """Seconds before the loop begins anew after its store could not be written."""
+
+AHEAD = 48 * HOUR
+"""µs by which a row may be stamped ahead of time and wait for it: memory is not for whoever writes stamps of other years."""
 
 STRIKES = 2
 """Times a step may break the loop before its bytes are left out of what is decided (they stay in the spool)."""
@@ -129,6 +132,7 @@ def begin(config: Config, database: Database) -> Loop:
         pace=pace,
         clock=now,
         indicators=config.indicators,
+        settings=Settings(ahead=AHEAD) if info.time == "clock" else Settings(),
         every=microseconds(config.declared.history.every),
         strikes=Strikes(config.data).left_out(),
     )
