@@ -1,9 +1,9 @@
-"""Run all benchmarks, or those named: decode, evtx, matching, sigma, export, growth, quiet, live, intake."""
+"""Run all benchmarks, or those named: decode, evtx, matching, sigma, export, growth, quiet, live, intake, steps."""
 
 import importlib
 import sys
 
-NAMES = ("matching", "decode", "evtx", "sigma", "export", "growth", "quiet", "live", "intake")
+NAMES = ("matching", "decode", "evtx", "sigma", "export", "growth", "quiet", "live", "intake", "steps")
 
 
 def main():
