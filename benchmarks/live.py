@@ -122,7 +122,7 @@ class Traffic:
 
     async def declare(self, name, form, terminal=None, **reading):
         said = {"name": name, "timezone": "UTC", "currency": "USD", **reading} | ({"terminal": terminal} if terminal else {})
-        answer = await self.client.post("/v1/feeds/lab", json={"format": form, "latency": 0, "reading": said})
+        answer = await self.client.post("/v1/feeds/lab", json=[{"format": form, "latency": 0, "reading": said}])
         answer.raise_for_status()
 
     async def post(self, source, text, records):
