@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jackstop import detections, formats, triage
+from jackstop import formats, triage
 from jackstop.model.fleet import Reading
 from jackstop.model.results import Finding
 from jackstop.model.settings import HOUR, Settings
@@ -72,7 +72,6 @@ def test_a_desk_comes_back_and_folds_on_as_if_nothing_had_been():
         packed = memory.unpack_desk(memory.pack_desk(packed))
         triage.fold(packed, signs[cut:], 1, Settings())
         assert triage.alerts(packed, "USD") == triage.alerts(plain, "USD")
-    assert detections.stage("device.usb-new")
 
 
 def test_a_finding_that_late_records_explain_is_withdrawn_and_the_alert_says_so():

@@ -9,7 +9,7 @@ import pytest
 from spooled import Steady, pieces, write
 from sqlalchemy import select, update
 
-from jackstop import engine, simulator
+from jackstop import simulator
 from jackstop.model.settings import MINUTE
 from jackstop.runners import memory
 from jackstop.runners.live import Loop, Terms
@@ -131,4 +131,3 @@ def test_a_change_of_what_the_engine_remembers_raises_the_layout(night, tmp_path
     database.close()
     digest = hashlib.sha256("\n".join(sorted(shape(kept))).encode()).hexdigest()[:16]
     assert SHAPES.get(memory.LAYOUT) == digest, f"raise memory.LAYOUT and note its shape here: {digest}"
-    assert engine.State.__dataclass_fields__

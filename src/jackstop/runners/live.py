@@ -149,7 +149,7 @@ class Loop:
 
     def _ripe(self, tick: Frame) -> bool:
         """Whether a step ends at a tick behind which more frames wait."""
-        if tick.seq <= self._committed <= tick.seq + 1 or tick.seq == self._committed:
+        if tick.seq == self._committed:
             return True
         first = self._begun if self._begun is not None else tick.received
         self._begun = first

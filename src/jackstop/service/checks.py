@@ -211,7 +211,9 @@ def _sinks(database: Database) -> Iterator[Check]:
             yield Check("good", f"{row['name']}: {row['sent']:,} delivered")
     if dead:
         yield Check(
-            "bad", f"{dead} dead letters: alerts that a receiver will never take", "look at them on /v1/dead-letters, and resend"
+            "bad",
+            f"{dead} dead letters: alerts that a receiver will never take",
+            "look at them on /v1/sinks/dead-letters, and resend",
         )
 
 
