@@ -25,7 +25,7 @@ MODES = ("supervisor-entered", "vendor-entered", "supervisor-left", "vendor-left
 
 
 def detect(view: View) -> pl.DataFrame:
-    """Unexplained movements shown while the last mode change entered supervisor or vendor mode."""
+    """Movements no approval explains, shown while the last mode change entered supervisor or vendor mode; at their verdict."""
     operator = view.table("operator")
     if operator is None or not view.movements.height:
         return none()
@@ -36,7 +36,7 @@ def detect(view: View) -> pl.DataFrame:
     shown = view.movements.filter((pl.col("shown_final") > 0) & (pl.col("verdict") != "explained")).sort("at")
     joined = shown.join_asof(entered, left_on="at", right_on="mode_at", by="terminal", check_sortedness=False)
     seen = pl.max_horizontal("arrival", pl.coalesce("presented", "taken", "at") + pl.col("latency"))
-    return movement_claims(joined.filter(pl.col("inside")), "critical", decided=seen)
+    return movement_claims(joined.filter(pl.col("inside")), "critical", decided=pl.max_horizontal("decided", seen))
 
 
 TESTS = (

@@ -164,7 +164,7 @@ async def serve(listen: str, handle: Handle, bounds: Bounds, tell: Tell, secure:
     room = _Room(handle, bounds, tell)
     timeout = {"ssl_handshake_timeout": _HANDSHAKE, "ssl_shutdown_timeout": _GOODBYE} if secure else {}
     server = await asyncio.start_server(room.admit, host, port, ssl=secure, limit=READ, backlog=512, **timeout)
-    tell("listening", ", ".join(shown(s.getsockname()) for s in server.sockets))
+    tell("listening", ", ".join(shown(s.getsockname()) for s in sorted(server.sockets, key=lambda s: s.family)))
     try:
         await room.fault
     finally:

@@ -127,7 +127,7 @@ class Courier:
         if self._config.TELLS == "escalations":
             graver = not due.taken or SEVERITIES.index(due.severity) > SEVERITIES.index(told)
             return graver and at_least(due.severity, grave)
-        return due.taken > 0 or at_least(max(due.severity, due.peak, key=SEVERITIES.index), grave)
+        return due.revision_done > 0 or at_least(max(due.severity, due.peak, key=SEVERITIES.index), grave)
 
     async def _bring(self, outlet: Outlet, due: Sequence[Due], end: int) -> None:
         """Send what is due, a batch of it, until all of that is taken or given up. `end`: the last change looked at."""
