@@ -50,14 +50,18 @@ def _cash(rows: pl.DataFrame, agenda: pl.DataFrame, terms: Terms) -> pl.DataFram
     return rows.select("terminal", due=pl.min_horizontal(first, pair), pair=pair)
 
 
-def _host(rows: pl.DataFrame, _: pl.DataFrame, terms: Terms) -> pl.DataFrame:
-    """Answers matter to movements at these movements' own deadlines, and by themselves when no cash has moved by then.
+def _host(rows: pl.DataFrame, agenda: pl.DataFrame, terms: Terms) -> pl.DataFrame:
+    """Answers matter to movements at these movements' own deadlines; approvals by themselves when no cash has moved by then.
 
-    Those that come late may explain a movement that waits; reversals tell by themselves.
+    Those that come late may explain a movement that waits, at a terminal where one does; reversals tell by themselves.
     """
-    at_once = pl.col("activity").is_in(["reversal", "partial"]) | (pl.col("arrival") > pl.col("at") + pl.col("latency"))
-    idle = pl.max_horizontal(pl.col("at") + terms.settings.settle, "arrival")
-    return _due(rows, pl.when(at_once).then("arrival").otherwise(pl.min_horizontal(idle, pl.col("at") + terms.settings.keep)))
+    restless = agenda["terminal"].filter(agenda["restless"])
+    late = (pl.col("arrival") > pl.col("at") + pl.col("latency")) & pl.col("terminal").is_in(restless.implode())
+    at_once = pl.col("activity").is_in(["reversal", "partial"]) | late
+    approved = pl.col("activity").is_in(["reply", "advice"]) & pl.col("approved").fill_null(value=False)
+    idle = pl.when(approved).then(pl.max_horizontal(pl.col("at") + terms.settings.settle, "arrival"))
+    swept = pl.col("at") + terms.settings.keep
+    return _due(rows, pl.when(at_once).then("arrival").otherwise(pl.min_horizontal(idle, swept)))
 
 
 def _units(rows: pl.DataFrame, _: pl.DataFrame, terms: Terms) -> pl.DataFrame:

@@ -1,9 +1,10 @@
 """The live loop: frames of the spool → rows → engine → triage → store, a step for each tick or a few of them.
 
 Guarantee. What it decides is a function of the spool's frames. A step's results are written in one transaction with the
-frame they rest on; a checkpoint (everything remembered, and the place in the spool) now and then. After a crash the loop goes
-on from the last checkpoint; steps up to the last one written are taken again and written no more, for they end where that
-one ended, and what they gave does not depend on where time was cut between. So each result is there once.
+frame they rest on; a checkpoint (everything remembered, and the place in the spool) now and then, made beside the steps that
+follow (`saving`). After a crash the loop goes on from the last checkpoint; steps up to the last one written are taken again and
+written no more, for they end where that one ended, and what they gave does not depend on where time was cut between. So each
+result is there once.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,11 +21,12 @@ from jackstop.model.results import PAGING, Alert
 from jackstop.model.settings import SECOND, Settings
 from jackstop.model.tables import Tables
 from jackstop.pipeline import Run
-from jackstop.policy.facts import facts
+from jackstop.policy.facts import SEEN, facts
 from jackstop.runners import hindsight, memory
 from jackstop.runners.feeding import Feeds
 from jackstop.runners.pace import Pace
 from jackstop.runners.rebuild import rebuild, waiting
+from jackstop.runners.saving import Made, Saving
 from jackstop.spool import Frame, Kind, Position
 from jackstop.store.live import Checkpoint, Decided, Fact, HistoryFile, Live
 
@@ -54,8 +56,8 @@ class History(Protocol):
     def keep(self, rows: Mapping[str, pl.DataFrame]) -> None:
         """Keep the rows of a step (`engine.Output.rows`) in memory."""
 
-    def put(self, seq: int) -> Sequence[HistoryFile]:
-        """Write what was kept as files that are named after a frame of the spool, and give them."""
+    def seal(self) -> Callable[[int], Sequence[HistoryFile]]:
+        """Part what was kept from what will be; gives what writes it as files named after a frame of the spool, by any thread."""
 
     def rows(self, table: str, terminal: Sequence[str] | None, begin: int, end: int, limit: int) -> pl.DataFrame:
         """Rows of a table with `at` from `begin` to before `end` (µs UTC), of some terminals or all."""
@@ -123,6 +125,7 @@ class Loop:
         self._waiting: list[Frame] = []
         self._begun: int | None = None
         self._lateness = hindsight.Lateness(self._kept_lateness)
+        self._saving, self._seen = Saving(), dict[str, int]()
         self._saved_at, self._save_cost, self._urgent = terms.clock(), 0, False
         self._next = Position(kept.segment, kept.offset) if kept is not None else Position(1, 0)
         self.at_work, self.rebuilt = (0, 0), self._again
@@ -144,8 +147,16 @@ class Loop:
         return len(frames)
 
     def save(self) -> None:
-        """Make a checkpoint now."""
-        self._write(None, save=True)
+        """Make a checkpoint now.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        self._write(None, at_once=True)
+
+    def close(self) -> None:
+        """Wait for what is being made beside; no turn may follow."""
+        self._saving.close()
 
     def _ripe(self, tick: Frame) -> bool:
         """Whether a step ends at a tick behind which more frames wait."""
@@ -177,7 +188,7 @@ class Loop:
         self._urgent = self._urgent or any(a.severity in PAGING for a in told)
         triage.tidy(self._run.desk, self._run.state.watermark, self._terms.settings)
         ripe = self._lateness.ripe(tick.received)
-        self._write(self._decided(tick, output, told), save=bool(ripe) or self._due())
+        self._write(self._decided(tick, output, told), at_once=bool(ripe))
         if ripe:
             self._look_back(tick, ripe)
         self.standing.cost = (self._terms.clock() - began) / SECOND
@@ -225,49 +236,74 @@ class Loop:
             verdicts=output.verdicts,
             alerts=told,
             hours=kpi.count(output.rows, self._terms.fleet, self._run.setup.visits),
-            facts=[Fact(*f) for f in facts(output.rows, output.findings, self._terms.fleet)],
+            facts=self._news(output),
             feeds=accounts,
         )
+
+    def _news(self, output: engine.Output) -> list[Fact]:
+        """The facts of a step, but for what was told before: that a machine was seen in a minute."""
+        told = facts(output.rows, output.findings, self._terms.fleet)
+        news = [f for f in told if f[1] != SEEN or self._seen.get(f[0]) != f[2]]
+        self._seen.update((f[0], f[2]) for f in news if f[1] == SEEN)
+        return [Fact(*f) for f in news]
 
     def _due(self) -> bool:
         """Whether it is time for a checkpoint: sooner where somebody is woken, for then the timeline is asked for."""
         passed = self._terms.clock() - self._saved_at
         least = max(2 * SECOND if self._urgent else self._terms.every, SHARE * self._save_cost)
-        return passed >= least
+        return not self._saving.busy and passed >= least
 
-    def _write(self, decided: Decided | None, *, save: bool) -> None:
-        """Write a step, and a checkpoint where it is time."""
-        if not save:
-            if decided is not None:
-                self._live.commit(decided)
+    def _write(self, decided: Decided | None, *, at_once: bool) -> None:
+        """Write a step, with a checkpoint that is ready; where it is time, the next is begun. `at_once`: with its own."""
+        if at_once:
+            self._commit(None, self._saving.wait())
+            self._commit(decided, self._making()())
             return
-        began = self._terms.clock()
-        files = self._history.put(self.standing.seq)
-        checkpoint = Checkpoint(
-            seq=self.standing.seq,
-            segment=self._next.segment,
-            offset=self._next.offset,
-            watermark=self._run.state.watermark,
-            made_at=began,
-            version=memory.LAYOUT,
-            state=self._pack(),
-        )
-        self._live.commit(decided, checkpoint, files, self._feeds.pack())
-        self._saved_at, self._urgent = self._terms.clock(), False
-        self._save_cost = self._saved_at - began
-        self.standing.checkpoint = self.standing.seq
+        self._commit(decided, self._saving.ready())
+        if self._due():
+            self._saving.begin(self._making())
 
-    def _pack(self) -> bytes:
-        visits = self._run.setup.visits.write_ipc(None).getvalue()
-        parts = (
-            ("engine", engine.snapshot(self._run.state)),
-            ("desk", memory.pack_desk(self._run.desk)),
-            ("pace", self._pace.pack()),
-            ("lateness", self._lateness.pack()),
-            ("visits", visits),
-            ("waiting", waiting(self._run)),
-        )
-        return memory.squeeze(parts)
+    def _commit(self, decided: Decided | None, made: Made | None) -> None:
+        if made is not None:
+            self._live.commit(decided, made.checkpoint, made.files, made.readers)
+            self._saved_at, self._save_cost = self._terms.clock(), made.cost
+            self.standing.checkpoint = made.checkpoint.seq
+        elif decided is not None:
+            self._live.commit(decided)
+
+    def _making(self) -> Callable[[], Made]:
+        """What makes a checkpoint of how things stand now; another thread may do it while the loop goes on."""
+        clock, at, seq, watermark = self._terms.clock, self._next, self.standing.seq, self._run.state.watermark
+        files, readers, pack, began = self._history.seal(), self._feeds.pack(), self._packing(), self._terms.clock()
+        self._urgent = False
+
+        def make() -> Made:
+            state = pack()
+            checkpoint = Checkpoint(
+                seq=seq,
+                segment=at.segment,
+                offset=at.offset,
+                watermark=watermark,
+                made_at=began,
+                version=memory.LAYOUT,
+                state=state,
+            )
+            return Made(checkpoint, files(seq), readers, clock() - began)
+
+        return make
+
+    def _packing(self) -> Callable[[], bytes]:
+        """What packs everything remembered now. What steps change in place is packed here; the engine's state is a value."""
+        run = replace(self._run)
+        small = (("desk", memory.pack_desk(run.desk)), ("pace", self._pace.pack()), ("lateness", self._lateness.pack()))
+
+        def pack() -> bytes:
+            visits = run.setup.visits.write_ipc(None).getvalue()
+            return memory.squeeze(
+                (("engine", engine.snapshot(run.state)), *small, ("visits", visits), ("waiting", waiting(run))),
+            )
+
+        return pack
 
     def _restore(self, kept: Checkpoint) -> Pace:
         """Take everything remembered from a checkpoint; gives the pace."""

@@ -64,7 +64,7 @@ def main(path: Path, lifeline: Connection) -> None:
 def _turn(config: Config, stopping: list[bool]) -> None:
     """One life of the loop: from its checkpoint until it is told to stop or its store fails."""
     config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    database = Database(config.url)
+    database, loop = Database(config.url), None
     try:
         _ready(database, stopping)
         loop = begin(config, database)
@@ -83,6 +83,8 @@ def _turn(config: Config, stopping: list[bool]) -> None:
         standing.write(loop)
         log.info("ends", seq=loop.standing.seq)
     finally:
+        if loop is not None:
+            loop.close()
         database.close()
 
 

@@ -4,7 +4,7 @@ The loop keeps rows in memory and puts them away with its checkpoints; a file co
 transaction as the checkpoint. So after a crash no row is missing and none is there twice. Card data was masked by the readers.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,7 +71,11 @@ class History:
         Raises:
             StoreError: they cannot be written.
         """
-        return self._away().name(seq)
+        return self.seal()(seq)
+
+    def seal(self) -> Callable[[int], tuple[HistoryFile, ...]]:
+        """Part the rows kept so far from those to come; gives what does with them as `put` does, in any thread."""
+        return self._away().seal()
 
     def tables(self) -> list[TableRows]:
         """What there is of each table, by name."""

@@ -1,9 +1,11 @@
 """Rows put away: gathered by table, written by a thread beside whoever gathers them, named when their checkpoint comes."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from functools import partial
+from itertools import count
 from pathlib import Path
 
 import polars as pl
@@ -40,6 +42,7 @@ class Putting:
         self._folder = folder
         self._gathered: dict[str, _Gathered] = {}
         self._written: list[Future[list[HistoryFile]]] = []
+        self._numbers = count()
         self._thread = ThreadPoolExecutor(1, "history")
 
     def add(self, rows: Mapping[str, pl.DataFrame]) -> None:
@@ -58,29 +61,35 @@ class Putting:
             if done.done():
                 done.result()
 
-    def name(self, seq: int) -> tuple[HistoryFile, ...]:
-        """Write what is left, and name everything written after a checkpoint; it lasts when this returns.
+    def seal(self) -> Callable[[int], tuple[HistoryFile, ...]]:
+        """Part the rows gathered so far from those to come.
 
-        Raises:
-            StoreError: it cannot be written.
+        Returns:
+            What waits until they are written and names their files after a checkpoint; the files last when it returns. Another
+            thread may call it. It raises StoreError where they cannot be written.
         """
         for name in sorted(self._gathered):
             self._hand_over(name)
-        named = []
-        for number, file in enumerate(f for done in self._written for f in done.result()):
-            path = f"{file.path.rpartition('/')[0]}/{parquet.fresh_name(seq, number)}"
-            _rename(self._folder / file.path, self._folder / path)
-            named.append(replace(file, path=path))
-        folders = {(self._folder / f.path).parent for f in named}
-        if named:
-            parquet.sync({*folders, *(f.parent for f in folders), self._folder, self._folder.parent})
-        self._written = []
-        return tuple(named)
+        written, self._written = self._written, []
+        return partial(_named, self._folder, written)
 
     def _hand_over(self, name: str) -> None:
         """Have the rows of a table written."""
         frames = self._gathered.pop(name).frames
-        self._written.append(self._thread.submit(_write, self._folder, name, frames, len(self._written)))
+        self._written.append(self._thread.submit(_write, self._folder, name, frames, next(self._numbers)))
+
+
+def _named(folder: Path, written: Sequence[Future[list[HistoryFile]]], seq: int) -> tuple[HistoryFile, ...]:
+    """The files of some writings, named after a checkpoint."""
+    named = []
+    for number, file in enumerate(f for done in written for f in done.result()):
+        path = f"{file.path.rpartition('/')[0]}/{parquet.fresh_name(seq, number)}"
+        _rename(folder / file.path, folder / path)
+        named.append(replace(file, path=path))
+    folders = {(folder / f.path).parent for f in named}
+    if named:
+        parquet.sync({*folders, *(f.parent for f in folders), folder, folder.parent})
+    return tuple(named)
 
 
 def plain(frame: pl.DataFrame) -> pl.DataFrame:
