@@ -1,14 +1,15 @@
 """The live service as it runs, on loopback: intake to alert at a rate, 20,000 idle terminals, the interlock's answers.
 
     python -m benchmarks live                     # all three, a few minutes
-    python -m benchmarks.live alerts 20000 60     # records a second, seconds
+    python -m benchmarks.live alerts 20000 60     # records a second, seconds; of a switch
+    python -m benchmarks.live alerts 20000 60 windows
     python -m benchmarks.live idle 20000          # terminals
     python -m benchmarks.live interlock 1000 20   # questions a second, seconds
 
-`alerts`: a switch's answers come over HTTP in batches of 1,000 lines, all detections run; once a second a log is cleared at some
-machine (Windows 1102), which pages. Measured: records a second taken, how far the loop is behind at the end, and the time
-from sending that event to its alert in the API. What is decided by the absence of something (an approval) has its own
-deadline on top.
+`alerts`: a switch's answers, or Windows events as Winlogbeat ships them, come over HTTP in batches of 1,000 lines, all
+detections run; five times a second a log is cleared at some machine (Windows 1102), which pages. Measured: records a second
+taken, how far the loop is behind at the end, and the time from sending that event to its alert in the API. What is decided by
+the absence of something (an approval) has its own deadline on top.
 """
 
 import asyncio
@@ -94,6 +95,23 @@ def approvals(at, count, terminals, start):
     )
 
 
+def starts(at, count, terminals, start):
+    """Programs that start at many machines (Security 4688)."""
+    data = {"NewProcessName": "C:\\Program Files\\Atm\\AtmApplication.exe", "SubjectUserName": "ATM$", "ProcessId": "0x1a4"}
+    return "".join(_event(at + n - start, n % terminals, "4688", n, AUDITING, data) for n in range(start, start + count))
+
+
+AUDITING = "Microsoft-Windows-Security-Auditing"
+KINDS = {"switch": ("host", approvals), "windows": ("windows", starts)}
+
+
+def _event(at, machine, code, number, provider, data):
+    """A Windows event as Winlogbeat writes it."""
+    event = {"channel": "Security", "provider_name": provider, "event_id": code, "record_id": number}
+    event |= {"computer_name": f"PC{machine:05d}", "event_data": data}
+    return json.dumps({"@timestamp": stamp(at), "event": {"code": code}, "winlog": event}) + "\n"
+
+
 def journal(at, number):
     """A withdrawal of 40.00 as an NCR journal prints it, with no host behind it."""
 
@@ -134,8 +152,9 @@ class Traffic:
             self.full += 1
             await asyncio.sleep(float(answer.headers.get("retry-after", 1)))
 
-    async def steady(self, rate, seconds, batch=1000):
+    async def steady(self, rate, seconds, kind="switch", batch=1000):
         """So many records a second, in batches, from four senders."""
+        source, made = KINDS[kind]
         begun = time.perf_counter()
         turns = round(rate * seconds / batch)
         queue = iter(range(turns))
@@ -144,7 +163,7 @@ class Traffic:
             for turn in queue:
                 await asyncio.sleep(max(0, begun + turn * batch / rate - time.perf_counter()))
                 start, self.number = self.number, self.number + batch
-                await self.post("host", approvals(now(), batch, self.terminals, start), batch)
+                await self.post(source, made(now(), batch, self.terminals, start), batch)
 
         await asyncio.gather(*(sender() for _ in range(4)))
         return time.perf_counter() - begun
@@ -152,15 +171,13 @@ class Traffic:
 
 def cleared(at, machine):
     """The security log of a machine was cleared."""
-    event = {"channel": "Security", "provider_name": "Microsoft-Windows-Eventlog", "event_id": "1102", "record_id": 1}
-    event |= {"computer_name": f"PC{machine:05d}", "event_data": {"SubjectUserName": "Administrator"}}
-    return json.dumps({"@timestamp": stamp(at), "event": {"code": "1102"}, "winlog": event}) + "\n"
+    return _event(at, machine, "1102", 1, "Microsoft-Windows-Eventlog", {"SubjectUserName": "Administrator"})
 
 
 async def plant(traffic, seconds, planted):
-    """A cleared log a second, at one machine after the other."""
-    for n in range(int(seconds)):
-        await asyncio.sleep(1.0)
+    """Five cleared logs a second, at one machine after the other."""
+    for n in range(int(5 * seconds)):
+        await asyncio.sleep(0.2)
         planted[f"ATM-{n:05d}"] = now()
         await traffic.post("windows", cleared(now(), n), 1)
 
@@ -172,21 +189,21 @@ async def watch(lab, token, seen, stop):
             answer = await client.get("/v1/alerts", params={"limit": 100})
             at = now()
             for alert in answer.json().get("items", []):
-                for terminal in alert["terminals"]:
+                for terminal in alert["terminals"]:  # the last hundred: the watch comes by twenty times a second
                     seen.setdefault((terminal, alert["id"]), at)
             await asyncio.sleep(0.05)
 
 
-async def _alerts(lab, rate, seconds, terminals):
+async def _alerts(lab, rate, seconds, terminals, kind):
     ingest, reader = lab.token("intake:lab"), lab.token("viewer")
     traffic, seen, planted, stop = Traffic(lab, ingest, terminals), {}, {}, asyncio.Event()
     await traffic.declare("host", "switch-csv")
     await traffic.declare("windows", "winlogbeat")
     await traffic.post("host", HEADER, 0)
-    await traffic.steady(min(rate, 2000), 8)
+    await traffic.steady(min(rate, 2000), 8, kind)
     before, watching = traffic.sent, asyncio.create_task(watch(lab, reader, seen, stop))
     stealing = asyncio.create_task(plant(traffic, seconds - 2, planted))
-    spent = await traffic.steady(rate, seconds)
+    spent = await traffic.steady(rate, seconds, kind)
     await stealing
     behind = now() - lab.standing()["received"]
     deadline = time.monotonic() + 120
@@ -206,21 +223,21 @@ def waits(seen, planted):
     return sorted((first[t] - at) / SECOND for t, at in planted.items() if t in first)
 
 
-def alerts(rate=20_000, seconds=40.0, terminals=2000):
+def alerts(rate=20_000, seconds=40.0, kind="switch", terminals=2000):
     with TemporaryDirectory() as folder:
         lab = Lab(Path(folder), terminals)
         lab.start()
         try:
             lab.ready(120)
             lab.until(lambda: lab.standing().get("steps"), 120, "the loop does not begin")
-            taken, behind, planted, seen, full = asyncio.run(_alerts(lab, rate, seconds, terminals))
+            taken, behind, planted, seen, full = asyncio.run(_alerts(lab, rate, seconds, terminals, kind))
             got = waits(seen, planted)
             sizes = lab.rss()
         finally:
             lab.end()
     middle, worst = (got[len(got) // 2], got[int(len(got) * 0.99)]) if got else (float("nan"),) * 2
     said = f"taken {taken:,.0f}/s ('later' {full}x), loop behind at the end {behind:.1f} s"
-    print(f"asked {rate:,} records/s for {seconds:.0f} s: {said}")
+    print(f"{kind}: asked {rate:,} records/s for {seconds:.0f} s: {said}")
     said = f"from the event to the API median {middle:.2f} s, p99 {worst:.2f} s"
     print(f"  {len(got)} alerts of {len(planted)} planted: {said}; MiB {sizes}", flush=True)
 
@@ -321,11 +338,12 @@ def interlock(rate=1000, seconds=20.0, terminals=2000):
 
 def run():
     for rate in (5_000, 20_000, 50_000):
-        alerts(rate)
+        for kind in KINDS:
+            alerts(rate, kind=kind)
     idle()
     interlock()
 
 
 if __name__ == "__main__":
-    given = [float(a) if "." in a else int(a) for a in sys.argv[2:]]
+    given = [a if a.isalpha() else float(a) if "." in a else int(a) for a in sys.argv[2:]]
     {"alerts": alerts, "idle": idle, "interlock": interlock}[sys.argv[1]](*given)

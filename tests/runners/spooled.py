@@ -52,9 +52,15 @@ def feeds(bundle: Bundle) -> dict[str, Feed]:
 
 
 def write(
-    bundle: Bundle, folder: Path, *, every: int = 25, listed: list[tuple[int, str, bytes]] | None = None, beat: int = 1000
+    bundle: Bundle,
+    folder: Path,
+    *,
+    every: int = 25,
+    listed: list[tuple[int, str, bytes]] | None = None,
+    beat: int = 1000,
+    quiet: int = 0,
 ) -> int:
-    """Write a bundle into a spool, with a tick after so many pieces; gives the last frame's number."""
+    """Write a bundle into a spool, with a tick after so many pieces and `quiet` at its end; gives the last frame's number."""
     writer = Writer(folder, SpoolInfo(), Steady(beat=beat), Signer(folder.parent / "keys"))
     try:
         for name, feed in feeds(bundle).items():
@@ -63,7 +69,8 @@ def write(
             writer.append(Kind.DATA, name, data)
             if nth % every == 0:
                 writer.append(Kind.TICK, "", b"")
-        writer.append(Kind.TICK, "", b"")
+        for _ in range(1 + quiet):
+            writer.append(Kind.TICK, "", b"")
         return writer.commit()
     finally:
         writer.close()

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from jackstop import simulator
 from jackstop.model.results import PAGING
 from jackstop.model.settings import HOUR, MINUTE
-from jackstop.runners import local
+from jackstop.runners import hindsight, local
 from jackstop.runners.live import Loop, Terms
 from jackstop.runners.local import Options
 from jackstop.runners.pace import RecordPace
@@ -48,7 +48,7 @@ def night(tmp_path_factory):
 
 
 def run(bundle, listed, folder):
-    write(bundle, folder / "spool", listed=listed, every=10, beat=200_000)
+    write(bundle, folder / "spool", listed=listed, every=10, beat=200_000, quiet=hindsight.LONGEST // 200_000)
     database = Database(f"sqlite:///{folder / 'live.sqlite'}")
     schema.metadata.create_all(database.engine)
     terms = Terms(bundle.fleet, bundle.visits, lambda kept: RecordPace(SLACK, kept), Steady(), every=10_000_000)

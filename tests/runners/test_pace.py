@@ -1,5 +1,7 @@
 """Pace: time never goes back, stands still after a gap, and is not led astray by one stamp."""
 
+from itertools import pairwise
+
 import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -66,6 +68,22 @@ def test_time_never_goes_back_and_a_pace_comes_back_from_bytes(steps, cut):
         if n == cut:
             pace = RecordPace(2 * SECOND, pace.pack())
             assert pace.watermark == seen
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.integers(0, 6 * 3600) | st.integers(0, 200 * 3600), min_size=1, max_size=30),
+    st.lists(st.integers(0, 30), max_size=6),
+)
+def test_time_of_records_does_not_depend_on_how_they_are_cut_nor_on_their_order_in_a_step(seconds, cuts):
+    marks = [0, *sorted(cuts), len(seconds)]
+    pace = RecordPace(0)
+    for begin, end in pairwise(marks):
+        pace.note(rows(*seconds[begin:end]))
+        pace = RecordPace(0, pace.pack())
+    stamps = sorted(set(seconds))
+    agreed = [c for a, _, c in zip(stamps, stamps[1:], stamps[2:], strict=False) if c - a <= 3600]
+    assert pace.watermark == (START + agreed[-1] * SECOND if agreed else NEVER)
 
 
 @settings(deadline=None)

@@ -21,6 +21,9 @@ from jackstop.store.database import Database
 from jackstop.store.history import History
 from jackstop.store.live import Live
 
+SLACK = 90 * MINUTE
+"""µs that pieces of the slowest feed may be behind: nothing comes late."""
+
 SHAPES = {"1": "345ad1a1fa42b713"}
 """By layout, the digest of the shape of what the engine remembers after a night."""
 
@@ -50,9 +53,7 @@ def store(folder: Path) -> Database:
 
 
 def begin(root, bundle, folder, database, last=2**62):
-    terms = Terms(
-        bundle.fleet, bundle.visits, lambda kept: RecordPace(10 * MINUTE, kept), Steady(), bundle.indicators, every=10**12
-    )
+    terms = Terms(bundle.fleet, bundle.visits, lambda kept: RecordPace(SLACK, kept), Steady(), bundle.indicators, every=10**12)
     history = History(folder / "history", database)
     return Loop(terms, Live(database), history, lambda at: Part(Follower(root / "spool", at), last))
 

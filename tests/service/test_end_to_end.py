@@ -180,9 +180,11 @@ def test_from_a_windows_event_to_a_machine_out_of_service_and_over_a_crash(servi
     [line] = service.until(lambda: [f for f in api.items("/v1/feeds") if f["name"] == "panels"], 20, "no feed of panels")
     service.until(lambda: [f["rows"] for f in api.items("/v1/feeds") if f["name"] == "panels"] != [0], 20, "no row of a panel")
     service.until(lambda: len(api.items("/v1/actions")) >= 2, 20, "no second proposal")
-    lease = 120  # s: the crash may have come between the order's arrival and the note of it; then it leaves again when that ends
+    lease = 120  # s: a crash between the arrival of the order and the note of it lets it leave again when that ends
     service.until(
-        lambda: [a for a in api.items("/v1/actions") if a["terminal"] == "ATM-001" and a["state"] == "confirmed"], lease, "not done"
+        lambda: [a for a in api.items("/v1/actions") if a["terminal"] == "ATM-001" and a["state"] == "confirmed"],
+        lease,
+        "not done",
     )
     second = next(a for a in api.items("/v1/actions") if a["terminal"] == "ATM-002")
     assert second["state"] in {"proposed", "approved"}

@@ -39,7 +39,10 @@ SPAN = 5 * SECOND
 SHARE = 20
 """A checkpoint is not made before so many times as long as the last one took have passed."""
 
-_FOREIGN = (memory.Unknown, msgspec.DecodeError, TypeError, KeyError, pl.exceptions.PolarsError)
+LARGE = 4 << 20
+"""Bytes of the engine's state from which on it is kept beside the database."""
+
+_FOREIGN = (memory.Unknown, msgspec.DecodeError, TypeError, LookupError, pl.exceptions.PolarsError)
 """What restoring a state raises that another version wrote, or that is damaged."""
 
 
@@ -64,6 +67,19 @@ class History(Protocol):
 
     def verdicts(self, terminal: str, begin: int, end: int, limit: int) -> pl.DataFrame:
         """The verdicts that stand of a terminal's movements in that time (`results.VERDICTS`)."""
+
+
+class States(Protocol):
+    """The role of what keeps large states beside the database: see `store.states.States`."""
+
+    def put(self, seq: int, state: bytes) -> str:
+        """Write the state of a checkpoint, by any thread; gives its name."""
+
+    def get(self, name: str) -> bytes:
+        """The state of that name; LookupError where there is none."""
+
+    def tidy(self, *kept: str) -> None:
+        """Remove all but these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +120,7 @@ class Loop:
 
     Args:
         terms: what it is told. live, history: where results go. follow: gives a follower of the spool from a position on.
+        states: where large states go; without it, into the checkpoint itself.
 
     Attributes:
         standing: how it fares. at_work: first and last frame of the step at hand. rebuilt: why the checkpoint's state could not
@@ -113,12 +130,19 @@ class Loop:
         StoreError: the store cannot be read. memory.Unknown: not even its place in the spool can be read.
     """
 
-    def __init__(self, terms: Terms, live: Live, history: History, follow: Callable[[Position | None], Follower]) -> None:
-        self._terms, self._live, self._history = terms, live, history
+    def __init__(
+        self,
+        terms: Terms,
+        live: Live,
+        history: History,
+        follow: Callable[[Position | None], Follower],
+        states: States | None = None,
+    ) -> None:
+        self._terms, self._live, self._history, self._states = terms, live, history, states
         self._feeds = Feeds()
         self._run = Run.begin(terms.fleet, (), terms.visits, SECOND, terms.settings, terms.chosen, terms.indicators)
         self._committed = live.committed()
-        self._kept_lateness, self._again = b"", ""
+        self._kept_lateness, self._again, self._place = b"", "", ""
         kept = live.checkpoint()
         self._pace = self._restore(kept) if kept is not None else terms.pace(b"")
         self._follower = follow(Position(kept.segment, kept.offset) if kept is not None else None)
@@ -268,6 +292,9 @@ class Loop:
             self._live.commit(decided, made.checkpoint, made.files, made.readers)
             self._saved_at, self._save_cost = self._terms.clock(), made.cost
             self.standing.checkpoint = made.checkpoint.seq
+            if self._states is not None:
+                self._states.tidy(made.place, self._place)
+            self._place = made.place
         elif decided is not None:
             self._live.commit(decided)
 
@@ -278,7 +305,7 @@ class Loop:
         self._urgent = False
 
         def make() -> Made:
-            state = pack()
+            state, place = pack(seq)
             checkpoint = Checkpoint(
                 seq=seq,
                 segment=at.segment,
@@ -288,20 +315,25 @@ class Loop:
                 version=memory.LAYOUT,
                 state=state,
             )
-            return Made(checkpoint, files(seq), readers, clock() - began)
+            return Made(checkpoint, files(seq), readers, clock() - began, place)
 
         return make
 
-    def _packing(self) -> Callable[[], bytes]:
-        """What packs everything remembered now. What steps change in place is packed here; the engine's state is a value."""
-        run = replace(self._run)
+    def _packing(self) -> Callable[[int], tuple[bytes, str]]:
+        """What packs everything remembered now. What steps change in place is packed here; the engine's state is a value.
+
+        Returns:
+            Given the checkpoint's frame, the state, and the name of the file that its large part is in.
+        """
+        run, states = replace(self._run), self._states
         small = (("desk", memory.pack_desk(run.desk)), ("pace", self._pace.pack()), ("lateness", self._lateness.pack()))
 
-        def pack() -> bytes:
+        def pack(seq: int) -> tuple[bytes, str]:
             visits = run.setup.visits.write_ipc(None).getvalue()
-            return memory.squeeze(
-                (("engine", engine.snapshot(run.state)), *small, ("visits", visits), ("waiting", waiting(run))),
-            )
+            told = engine.snapshot(run.state)
+            place = states.put(seq, told) if states is not None and len(told) >= LARGE else ""
+            large = ("elsewhere", place.encode()) if place else ("engine", told)
+            return memory.squeeze((large, *small, ("visits", visits), ("waiting", waiting(run)))), place
 
         return pack
 
@@ -314,7 +346,8 @@ class Loop:
         try:
             if kept.version != memory.LAYOUT:
                 raise memory.Unknown(f"checkpoint of layout {kept.version}, expected {memory.LAYOUT}")
-            self._run.state = engine.restore(parts["engine"], setup)
+            self._place = parts.get("elsewhere", b"").decode()
+            self._run.state = engine.restore(self._engine(parts), setup)
             self._run.desk = memory.unpack_desk(parts["desk"])
         except _FOREIGN as fault:
             self._again = str(fault).splitlines()[0]
@@ -322,6 +355,14 @@ class Loop:
             rebuild(self._run, kept.watermark, self._history.rows, parts["waiting"])
         self._kept_lateness = parts["lateness"]
         return self._terms.pace(parts["pace"])
+
+    def _engine(self, parts: Mapping[str, bytes]) -> bytes:
+        """The engine's state of a checkpoint."""
+        if "elsewhere" not in parts:
+            return parts["engine"]
+        if self._states is None:
+            raise memory.Unknown(f"checkpoint with its state in {self._place}, expected a place for such files")
+        return self._states.get(self._place)
 
 
 def _announced(known: pl.DataFrame, fresh: pl.DataFrame, fleet: Fleet) -> pl.DataFrame:

@@ -5,7 +5,6 @@ while, so that what senders held back counts as if it had come in time. `records
 behind the latest of them by as much as they may be out of order; for what is past.
 """
 
-from dataclasses import dataclass
 from typing import Protocol
 
 import msgspec
@@ -19,7 +18,13 @@ NEVER = -(2**62)
 GAP = 5 * SECOND
 """µs without a tick after which the service was down."""
 
-_JUMP, _AGREE = HOUR, 3
+NEAR = HOUR
+"""µs within which stamps agree."""
+
+AGREE = 3
+"""Different stamps that must agree before time is believed to be there: one forged or damaged line moves nothing."""
+
+_STRAYS = 64
 
 
 class Pace(Protocol):
@@ -77,16 +82,18 @@ class ClockPace:
         return msgspec.json.encode(self._now)
 
 
-@dataclass(slots=True)
-class _Seen:
+class _Seen(msgspec.Struct):
+    """`latest`: the stamp time has come to. `kept`: what later stamps are held against, in order: two up to it, and strays."""
+
     latest: int = NEVER
-    ahead: tuple[int, ...] = ()
+    kept: tuple[int, ...] = ()
 
 
 class RecordPace:
     """Time is that of the records. `slack`: µs by which they may be out of order.
 
-    A stamp more than an hour ahead of all others is believed when three agree.
+    It has come to the latest stamp that two others precede by an hour at most: that does not depend on how rows are cut into
+    steps.
     """
 
     def __init__(self, slack: int, packed: bytes = b"") -> None:
@@ -99,24 +106,16 @@ class RecordPace:
     def note(self, tables: Tables) -> None:
         """See `Pace`."""
         stamps = [f["time"].to_physical() for n, f in tables.items() if f.height and n != "visits"]
-        times = np.sort(pl.concat(stamps).drop_nulls().to_numpy()) if stamps else np.empty(0, np.int64)
-        times = times[times > 0]
-        seen = self._seen
-        if not times.size:
+        if not stamps:
             return
-        if seen.latest == NEVER:
-            seen.latest = int(times[times.size // 2])
-        near = times[times <= seen.latest + _JUMP]
-        if near.size:
-            seen.latest = max(seen.latest, int(near[-1]))
-        far = times[times > seen.latest + _JUMP]
-        if far.size:
-            ahead = sorted({*seen.ahead, *far[:_AGREE].tolist()})[:_AGREE]
-            seen.ahead = tuple(ahead)
-            if len(ahead) == _AGREE:
-                seen.latest, seen.ahead = ahead[-1], ()
-        elif near.size:
-            seen.ahead = ()
+        seen = self._seen
+        fresh = pl.concat(stamps).drop_nulls().unique().to_numpy()
+        times = np.union1d(fresh[fresh > 0], np.array(seen.kept, np.int64))
+        agreed = np.flatnonzero(times[AGREE - 1 :] - times[: 1 - AGREE] <= NEAR)
+        if agreed.size:
+            seen.latest = max(seen.latest, int(times[agreed[-1] + AGREE - 1]))
+        after = int(np.searchsorted(times, seen.latest, "right"))
+        seen.kept = tuple(times[max(0, after - AGREE + 1) : after + _STRAYS].tolist())
 
     @property
     def watermark(self) -> int:

@@ -18,13 +18,14 @@ class Made:
     """A checkpoint that can be written, with the history's files and the readers (by feed) that belong to it.
 
     Attributes:
-        cost: µs it took to make.
+        cost: µs it took to make. place: the file its state is in; empty where it is in the checkpoint.
     """
 
     checkpoint: Checkpoint
     files: Sequence[HistoryFile]
     readers: Mapping[str, bytes]
     cost: int
+    place: str = ""
 
 
 class Saving:

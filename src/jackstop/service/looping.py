@@ -24,6 +24,7 @@ from jackstop.store.database import Database
 from jackstop.store.faults import StoreError
 from jackstop.store.history import History
 from jackstop.store.live import Live
+from jackstop.store.states import States
 
 log = structlog.get_logger("loop")
 
@@ -143,7 +144,7 @@ def begin(config: Config, database: Database) -> Loop:
     def follow(start: Position | None) -> Follower:
         return Follower(config.data / "spool", start)
 
-    return Loop(terms, Live(database), history, follow)
+    return Loop(terms, Live(database), history, follow, States(config.data / "states"))
 
 
 class _Strike(msgspec.Struct):
