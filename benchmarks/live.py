@@ -5,6 +5,7 @@
     python -m benchmarks.live alerts 20000 60 windows
     python -m benchmarks.live idle 20000          # terminals
     python -m benchmarks.live interlock 1000 20   # questions a second, seconds
+    python -m benchmarks.live interlock 1000 20 20000   # while a switch sends so many records a second
 
 `alerts`: a switch's answers, or Windows events as Winlogbeat ships them, come over HTTP in batches of 1,000 lines, all
 detections run; five times a second a log is cleared at some machine (Windows 1102), which pages. Measured: records a second
@@ -15,12 +16,14 @@ the absence of something (an approval) has its own deadline on top.
 import asyncio
 import contextlib
 import json
+import multiprocessing
 import re
 import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 
 import httpx
 import psutil
@@ -319,7 +322,36 @@ async def _ask(lab, token, rate, seconds, terminals):
     return sorted(took), failed
 
 
-def interlock(rate=1000, seconds=20.0, terminals=2000):
+def _load(port, token, rate, seconds, terminals, begun):
+    """A sender beside, in a process of its own."""
+
+    async def go():
+        traffic = Traffic(SimpleNamespace(logs=port), token, terminals)
+        await traffic.declare("host", "switch-csv")
+        await traffic.post("host", HEADER, 0)
+        begun.set()
+        await traffic.steady(rate, seconds)
+        await traffic.client.aclose()
+
+    asyncio.run(go())
+
+
+@contextlib.contextmanager
+def loaded(lab, rate, seconds, terminals):
+    """Records come at a rate meanwhile; at rate 0 none do."""
+    if not rate:
+        yield
+        return
+    begun = multiprocessing.Event()
+    given = (lab.logs, lab.token("intake:lab"), rate, seconds, terminals, begun)
+    sender = multiprocessing.Process(target=_load, args=given, daemon=True)
+    sender.start()
+    begun.wait(60)
+    yield
+    sender.join()
+
+
+def interlock(rate=1000, seconds=20.0, load=0, terminals=2000):
     with TemporaryDirectory() as folder:
         lab = Lab(Path(folder), terminals)
         lab.start()
@@ -327,13 +359,14 @@ def interlock(rate=1000, seconds=20.0, terminals=2000):
             lab.ready(120)
             lab.until(lambda: lab.standing().get("steps"), 120, "the loop does not begin")
             token = lab.token("interlock")
-            asyncio.run(_ask(lab, token, 200, 3, terminals))
-            took, failed = asyncio.run(_ask(lab, token, rate, seconds, terminals))
+            with loaded(lab, load, seconds + 4, terminals):
+                asyncio.run(_ask(lab, token, 200, 3, terminals))
+                took, failed = asyncio.run(_ask(lab, token, rate, seconds, terminals))
         finally:
             lab.end()
     marks = [took[int(len(took) * q)] * 1000 for q in (0.5, 0.99, 0.999)]
     said = f"median {marks[0]:.2f} ms, p99 {marks[1]:.2f} ms, p99.9 {marks[2]:.2f} ms, refused {failed}"
-    print(f"{len(took):,} questions at {rate:,}/s: {said}", flush=True)
+    print(f"{len(took):,} questions at {rate:,}/s, {load:,} records/s beside: {said}", flush=True)
 
 
 def run():
@@ -342,6 +375,7 @@ def run():
             alerts(rate, kind=kind)
     idle()
     interlock()
+    interlock(load=20_000)
 
 
 if __name__ == "__main__":

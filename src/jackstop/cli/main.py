@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from jackstop import __version__, cli
+from jackstop.runners import rubbish
 from jackstop.runners.lost import WorkerLost
 from jackstop.sources.bundle import BundleError
 from jackstop.store.faults import StoreError
@@ -56,6 +57,7 @@ def _gather(asked: Sequence[str]) -> None:
 
 def main() -> None:
     """Run the command and leave with its exit code; a fault is one line on stderr each."""
+    rubbish.seldom()
     _gather(sys.argv[1:])
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     try:

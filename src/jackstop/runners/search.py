@@ -16,6 +16,7 @@ import polars as pl
 
 from jackstop import formats, rules
 from jackstop.model.fleet import Reading
+from jackstop.runners import rubbish
 from jackstop.runners.lost import WorkerLost
 from jackstop.sources import bundle
 
@@ -118,6 +119,7 @@ _STATE: list[tuple[rules.RuleSet, frozenset[str], bool]] = []
 
 
 def _begin(loaded: rules.Loaded) -> None:
+    rubbish.seldom()
     alone = frozenset(r.about.id for r in loaded.rules if r.alone)
     _STATE[:] = [(rules.RuleSet.of(loaded.rules), alone, bool(loaded.correlations))]
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import polars as pl
 
 from jackstop.model.tables import BY_NAME, Tables
+from jackstop.runners import rubbish
 from jackstop.runners.lost import WorkerLost
 from jackstop.runners.shelf import FAR, Account, Given, Shelf, piece_size
 from jackstop.sources.bundle import BundleFile
@@ -150,6 +151,7 @@ def _whole(name: str, data: bytes) -> pl.DataFrame:
 
 def _serve(connection: Connection, files: tuple[BundleFile, ...], piece: int, whole: frozenset[str]) -> None:
     """A decoding process: answers instants with rows until the other end closes."""
+    rubbish.seldom()
     shelf = Shelf(files, piece, whole)
     while True:
         try:

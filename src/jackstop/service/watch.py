@@ -13,6 +13,8 @@ from pathlib import Path
 
 import structlog
 
+from jackstop.runners import rubbish
+
 log = structlog.get_logger("watch")
 
 SOONEST, LATEST = 0.5, 30.0
@@ -121,6 +123,7 @@ class Watchman:
 def _enter(main: Main, path: Path, lifeline: Connection) -> None:
     """In the new process: Ctrl-C is the watchman's to hear."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    rubbish.seldom()
     main(path, lifeline)
 
 
