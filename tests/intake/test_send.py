@@ -170,7 +170,7 @@ async def test_a_gate_that_is_full_or_fails_now_and_then_gets_every_byte_once(bu
 
 async def test_an_intake_that_is_killed_and_begun_again_gets_every_byte_once(bundle):
     service = Service(bundle)
-    service.gate.slow = 0.001
+    service.gate.slow = 0.01
     async with service:
         playing = asyncio.ensure_future(play(bundle, service.url, TOKEN, fast(width=10 * SECOND)))
         await until(lambda: len(service.gate.taken) > 10)

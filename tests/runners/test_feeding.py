@@ -4,7 +4,7 @@ from itertools import count
 
 from jackstop.model.fleet import Reading
 from jackstop.model.service import Feed
-from jackstop.runners.feeding import Feeds
+from jackstop.runners.feeding import FORGOTTEN, Feeds
 from jackstop.spool import Frame, Kind, Position
 
 LINE = b"2026-03-01T02:00:%02dZ,ATM00001,withdrawal,4000,USD,00,%06d,%012d\n"
@@ -76,3 +76,38 @@ def test_feeds_from_a_checkpoint_go_on_in_the_middle_of_a_record():
         [account] = other.accounts()
         assert (account.records, account.rows) == (6, 6)
         assert [s.name for s in other.streams()] == ["host"]
+
+
+def test_feeds_that_ended_are_forgotten_after_a_day_but_for_the_last_of_their_kind():
+    feeds = Feeds()
+    for nth in range(5):
+        one = FEED.model_copy(update={"reading": Reading(name=f"export-{nth}")})
+        body = HEADER + lines(nth, nth + 1)
+        tables = feeds.decode([declared(one), frame(Kind.DATA, body, name=one.name), frame(Kind.END, name=one.name)])
+        assert tables.host.height == 1
+    running = FEED.model_copy(update={"reading": Reading(name="alarms", terminal="ATM-1"), "format": "cef"})
+    last = declared(running)
+    feeds.decode([last])
+    feeds.accounts()
+    assert feeds.forget(last.received) == ()
+    assert len(feeds.pack()) == 6
+    later = last.received + FORGOTTEN
+    assert feeds.forget(later) == ("export-0", "export-1", "export-2", "export-3")
+    assert feeds.changed
+    assert [s.name for s in feeds.streams()] == ["export-4", "alarms"]
+    assert feeds.forget(later) == ()
+    assert feeds.decode([frame(Kind.DATA, HEADER + lines(7, 8), name="export-1")]).height == 0
+    again = FEED.model_copy(update={"reading": Reading(name="export-1")})
+    at = len(HEADER + lines(1, 2))
+    rows = feeds.decode([declared(again), frame(Kind.DATA, HEADER + lines(7, 8), at, name="export-1")]).host
+    assert rows["record_offset"].to_list() == [at + len(HEADER)]
+
+
+def test_when_a_feed_ended_outlives_a_checkpoint_and_what_comes_after_keeps_it():
+    feeds, other = Feeds(), Feeds()
+    one, two = (FEED.model_copy(update={"reading": Reading(name=n)}) for n in "ab")
+    feeds.decode([declared(one), frame(Kind.END, name="a"), declared(two), frame(Kind.END, name="b")])
+    other.unpack(feeds.pack())
+    assert other.forget(2 * FORGOTTEN) == ("a",)
+    feeds.decode([declared(one)])
+    assert feeds.forget(2 * FORGOTTEN) == ()

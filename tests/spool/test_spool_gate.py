@@ -62,6 +62,28 @@ async def test_what_is_acknowledged_is_on_disk_in_the_order_of_each_feed(tmp_pat
     writer.close()
 
 
+@pytest.mark.parametrize("restart", [False, True])
+async def test_a_feed_that_ended_is_declared_anew_before_what_follows(tmp_path: Path, restart: bool) -> None:
+    writer = opened(tmp_path, ROOMY)
+    gate = SpoolGate(writer, ROOMY, Full)
+    async with running(gate):
+        await gate.accept(feed("a"), b"1\n")
+        ending = asyncio.ensure_future(gate.end(feed("a")))
+        await asyncio.sleep(0)
+        if not restart:
+            await gate.accept(feed("a"), b"2\n")
+        await ending
+    if restart:
+        writer.close()
+        writer = opened(tmp_path, ROOMY)
+        gate = SpoolGate(writer, ROOMY, Full)
+        async with running(gate):
+            await gate.accept(feed("a"), b"2\n")
+    writer.close()
+    kinds = [f.kind for f in everything(tmp_path) if f.feed == "a"]
+    assert kinds == [Kind.FEED, Kind.DATA, Kind.END, Kind.FEED, Kind.DATA]
+
+
 async def test_a_feed_is_declared_before_its_first_bytes_and_when_it_changes_and_not_otherwise(tmp_path: Path) -> None:
     writer = opened(tmp_path, ROOMY)
     gate = SpoolGate(writer, ROOMY, Full)

@@ -260,7 +260,10 @@ def test_readers_of_feeds_with_any_name_are_kept_apart(database):
     live = Live(database)
     live.commit(None, checkpoint(1), changed={n: b"%d" % i for i, n in enumerate(names)})
     live.commit(None, checkpoint(2), changed={names[2]: b"again"})
-    assert live.readers() == {n: b"%d" % i for i, n in enumerate(names)} | {names[2]: b"again"}
+    kept = {n: b"%d" % i for i, n in enumerate(names)} | {names[2]: b"again"}
+    assert live.readers() == kept
+    live.commit(None, checkpoint(3), gone=names[:4])
+    assert live.readers() == {n: kept[n] for n in names[4:]}
 
 
 def test_names_no_database_takes_are_made_takable(database):

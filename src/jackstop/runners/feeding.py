@@ -10,6 +10,7 @@ from jackstop import formats
 from jackstop.formats import Reader
 from jackstop.ledger.streams import Stream
 from jackstop.model.service import Feed
+from jackstop.model.settings import HOUR
 from jackstop.model.tables import Tables
 from jackstop.runners import memory
 from jackstop.spool import Frame, Kind
@@ -17,6 +18,9 @@ from jackstop.store.live import FeedAccount
 
 VISITS = "jackstop/visits"
 """The feed of visits entered while the service runs; a later line for a terminal's work order replaces the earlier."""
+
+FORGOTTEN = 24 * HOUR
+"""µs of receipt after which a feed that ended is forgotten, where a later one of its kind is known."""
 
 REMEMBERED, SHARED = 256, 16_384
 """Records remembered to know a repeated one: of a terminal's own feed (there are thousands), and of one that many share."""
@@ -29,6 +33,7 @@ class _Kept(msgspec.Struct):
     reader: bytes
     account: FeedAccount
     base: int | None
+    ended: int | None = None
 
 
 @dataclass(slots=True)
@@ -36,7 +41,7 @@ class _Open:
     """A feed being read.
 
     `first`, `last`: µs of receipt; `event`: the latest time its rows told of; `base`: where in the feed's stream of bytes its
-    reader began (None: nowhere yet); `earlier`: what readers before this one counted.
+    reader began (None: nowhere yet); `earlier`: what readers before this one counted; `ended`: when its bytes were complete (µs).
     """
 
     feed: Feed
@@ -47,6 +52,12 @@ class _Open:
     event: int | None = None
     earlier: FeedAccount | None = None
     base: int | None = None
+    ended: int | None = None
+
+    @property
+    def kind(self) -> tuple[str, str | None, int]:
+        """What the ledger asks of a feed: its format, its terminal and its latency."""
+        return self.feed.format, self.feed.reading.terminal, self.feed.latency
 
     def account(self) -> FeedAccount:
         """What became of the feed's bytes so far."""
@@ -101,6 +112,7 @@ class Feeds:
         known = self._open.get(name)
         if known is None or not frames:
             return
+        known.ended = None
         known.first = known.first or frames[0].received
         known.last = frames[-1].received
         if known.base is None:
@@ -127,7 +139,7 @@ class Feeds:
             case Kind.END if known is not None:
                 yield self._noted(known, known.reader.feed(b"", final=True).tables)
                 known.earlier = known.account()
-                known.reader, known.base = _reader(known.feed), None
+                known.reader, known.base, known.ended = _reader(known.feed), None, frame.received
             case Kind.REFUSED if known is not None:
                 known.reader.tally.refused += 1
                 known.reader.tally.reasons[frame.note or "refused at the door"] += 1
@@ -141,6 +153,7 @@ class Feeds:
         feed = feed.model_copy(update={"reading": feed.reading.model_copy(update={"remembered": remembered})})
         known = self._open.get(feed.name)
         if known is not None and known.feed == feed:
+            known.ended = None
             return
         fresh = _Open(feed, _reader(feed))
         if known is not None:
@@ -149,6 +162,20 @@ class Feeds:
         self._open[feed.name] = fresh
         self._touched.add(feed.name)
         self.changed = True
+
+    def forget(self, now: int) -> tuple[str, ...]:
+        """Forget feeds that ended long before `now` (µs of receipt); gives their names.
+
+        Files put into a folder are a feed each, for ever new ones. Of each kind the last declared stays known: what sources a
+        terminal has does not change by this. A feed that ended is declared anew before it goes on.
+        """
+        newest = {o.kind: name for name, o in self._open.items()}
+        over = [n for n, o in self._open.items() if o.ended is not None and o.ended <= now - FORGOTTEN and newest[o.kind] != n]
+        for name in over:
+            del self._open[name]
+            self._unsaved.discard(name)
+            self.changed = True
+        return tuple(over)
 
     def streams(self) -> tuple[Stream, ...]:
         """The feeds as the ledger knows them."""
@@ -166,7 +193,7 @@ class Feeds:
         """The feeds that changed since they were last packed or unpacked, as bytes by name."""
         fresh = self._unsaved | self._touched
         self._unsaved.clear()
-        return {n: _packed(self._open[n]) for n in sorted(fresh)}
+        return {n: _packed(self._open[n]) for n in sorted(fresh) if n in self._open}
 
     def unpack(self, kept: Mapping[str, bytes]) -> None:
         """Take feeds from a checkpoint; a reader that cannot be read begins anew, in the middle of its feed."""
@@ -179,12 +206,13 @@ class Feeds:
                 reader, said, read.base = _reader(feed), replace(said, records=0, understood=0, refused=0, duplicates=0), None
             self._open[name] = _Open(feed, reader, said.rows, said.first_received, said.last_received, said.last_event)
             self._open[name].earlier, self._open[name].base = _less(said, reader), read.base
+            self._open[name].ended = read.ended
         self.changed = True
 
 
 def _packed(known: _Open) -> bytes:
-    kept = _Kept(known.feed.model_dump_json().encode(), memory.pack_reader(known.reader), known.account(), known.base)
-    return msgspec.msgpack.encode(kept)
+    feed, reader = known.feed.model_dump_json().encode(), memory.pack_reader(known.reader)
+    return msgspec.msgpack.encode(_Kept(feed, reader, known.account(), known.base, known.ended))
 
 
 def _less(said: FeedAccount, reader: Reader) -> FeedAccount:

@@ -289,7 +289,7 @@ class Loop:
 
     def _commit(self, decided: Decided | None, made: Made | None) -> None:
         if made is not None:
-            self._live.commit(decided, made.checkpoint, made.files, made.readers)
+            self._live.commit(decided, made.checkpoint, made.files, made.readers, made.gone)
             self._saved_at, self._save_cost = self._terms.clock(), made.cost
             self.standing.checkpoint = made.checkpoint.seq
             if self._states is not None:
@@ -301,6 +301,7 @@ class Loop:
     def _making(self) -> Callable[[], Made]:
         """What makes a checkpoint of how things stand now; another thread may do it while the loop goes on."""
         clock, at, seq, watermark = self._terms.clock, self._next, self.standing.seq, self._run.state.watermark
+        gone = self._feeds.forget(self.standing.received)
         files, readers, pack, began = self._history.seal(), self._feeds.pack(), self._packing(), self._terms.clock()
         self._urgent = False
 
@@ -315,7 +316,7 @@ class Loop:
                 version=memory.LAYOUT,
                 state=state,
             )
-            return Made(checkpoint, files(seq), readers, clock() - began, place)
+            return Made(checkpoint, files(seq), readers, clock() - began, place, gone)
 
         return make
 

@@ -18,7 +18,7 @@ class Made:
     """A checkpoint that can be written, with the history's files and the readers (by feed) that belong to it.
 
     Attributes:
-        cost: µs it took to make. place: the file its state is in; empty where it is in the checkpoint.
+        cost: µs it took to make. place: the file its state is in; empty where it is in the checkpoint. gone: feeds forgotten.
     """
 
     checkpoint: Checkpoint
@@ -26,6 +26,7 @@ class Made:
     readers: Mapping[str, bytes]
     cost: int
     place: str = ""
+    gone: Sequence[str] = ()
 
 
 class Saving:

@@ -1,4 +1,7 @@
-"""The table of feeds: how far each has come, its mark and its declaration, safe ones and those of the batch at hand."""
+"""The table of feeds: how far each has come, its mark and its declaration, safe ones and those of the batch at hand.
+
+A feed that ended is declared no more: what follows of it is declared anew, so that nobody need remember it for ever.
+"""
 
 from jackstop.spool import Kind
 from jackstop.spool.layout import FeedState
@@ -15,11 +18,11 @@ class FeedTable:
 
     def step(self, kind: int, feed: str, data: bytes, mark: bytes) -> int:
         """Take note of a frame; gives the offset of its data in the feed's stream (0 for what is not DATA)."""
-        if kind not in (Kind.DATA, Kind.FEED) and not mark:
+        if kind not in (Kind.DATA, Kind.FEED, Kind.END) and not mark:
             return 0
         was = self._next.get(feed) or self.safe.get(feed, _NONE)
         grown = len(data) if kind == Kind.DATA else 0
-        declared = data if kind == Kind.FEED else was.declared
+        declared = data if kind == Kind.FEED else b"" if kind == Kind.END else was.declared
         self._next[feed] = FeedState(was.offset + grown, mark or was.mark, declared)
         return was.offset if kind == Kind.DATA else 0
 

@@ -65,6 +65,7 @@ class SpoolGate:
         self._queues = Queues(info.pending)
         self._buckets: dict[str, Bucket] = {}
         self._declared: dict[str, Feed] = {}
+        self._over: set[str] = set()
         self._wake = asyncio.Event()
         self._looked, self._ample, self._ended = float("-inf"), True, False
         self._noted = 0
@@ -117,7 +118,7 @@ class SpoolGate:
             await self._queued(item)
 
     async def end(self, feed: Feed) -> None:
-        """Say that a feed's bytes are complete.
+        """Say that a feed's bytes are complete; what follows of it is declared anew.
 
         Raises:
             Full: not written.
@@ -125,6 +126,8 @@ class SpoolGate:
         item = Waiting(Kind.END, feed.name, b"")
         self._admit(item)
         self._declare(feed)
+        self._declared.pop(feed.name, None)
+        self._over.add(feed.name)
         await self._queued(item)
 
     async def refuse(self, feed: Feed, data: bytes, reason: str, *, peer: str = "") -> None:
@@ -286,9 +289,10 @@ class SpoolGate:
             return None
         if known is None:
             text = feed.model_dump_json().encode()
-            if self._writer.declared(feed.name) == text:
+            if feed.name not in self._over and self._writer.declared(feed.name) == text:
                 self._declared[feed.name] = feed
                 return None
+            self._over.discard(feed.name)
             return Waiting(Kind.FEED, feed.name, text)
         if known == feed:
             self._declared[feed.name] = feed

@@ -144,10 +144,11 @@ class Live:
         checkpoint: Checkpoint | None = None,
         files: Sequence[HistoryFile] = (),
         changed: Mapping[str, bytes] = MappingProxyType({}),
+        gone: Sequence[str] = (),
     ) -> None:
         """Write a step, a checkpoint, and the history's files and the readers that belong to it: all or nothing.
 
-        `changed`: the state of the readers that moved since the checkpoint before, by feed.
+        `changed`: the state of the readers that moved since the checkpoint before, by feed. `gone`: feeds that are forgotten.
 
         A step that changes nothing is written with the next one, at the latest a second (of `at`) after the last.
 
@@ -166,6 +167,8 @@ class Live:
                     _decide(connection, decided)
                 if checkpoint is not None:
                     _check(connection, checkpoint)
+                for name in gone:
+                    connection.execute(delete(readers).where(readers.c.feed == text(name, 400)))
                 put(connection, readers, [{"feed": text(n, 400), "state": _named(n, s)} for n, s in changed.items()])
                 record_files(connection, files)
             self._stored, self._moved_at = seen, at
