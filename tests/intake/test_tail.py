@@ -153,7 +153,9 @@ async def test_a_thousand_quiet_logs_cost_little(tmp_path):
     assert used < 0.25, f"{used:.0%} of a processor for 1,000 logs"
 
 
-@pytest.mark.parametrize("keys", [{"path": ""}, {"path": "a/**/b"}, {"path": "{x}/y"}, {"poll": "often"}, {"begin": "middle"}])
+@pytest.mark.parametrize(
+    "keys", [{"path": ""}, {"path": "a/**/b"}, {"path": "{x}/y"}, {"path": "{date}/y"}, {"poll": "often"}, {"begin": "middle"}]
+)
 def test_keys_that_mean_nothing_are_refused(keys):
     with pytest.raises(ValidationError):
         config(**keys)

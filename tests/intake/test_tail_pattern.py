@@ -2,13 +2,14 @@
 
 import glob
 import os
+import re
 import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jackstop.intake._pattern import Pattern
+from jackstop.intake._pattern import Pattern, check, dated_like
 
 
 def make(root, *paths):
@@ -80,7 +81,71 @@ def test_a_pattern_that_means_nothing_is_refused(text):
         Pattern(text, "/")
 
 
+@pytest.mark.parametrize(
+    ("pattern", "name", "expected", "terminal"),
+    [
+        ("EJ{date}.jrn", "EJ20260301.jrn", "EJ{date}.jrn", None),
+        ("EJ{date}.jrn", "EJ20260301.jrn.gz", "EJ{date}.jrn", None),
+        ("EJ{date}.jrn", "EJ26-03-01T10:00.jrn", "EJ{date}.jrn", None),
+        ("{date}", "2026", "{date}", None),
+        ("{date}", "1" * 32, "{date}", None),
+        ("{date}*", "20260301.jrn", "{date}.jrn", None),
+        ("*{date}.jrn", "ATM12_2026-03-01.jrn", "ATM12_{date}.jrn", None),
+        ("*_{date}.jrn", "ATM_0001_2026_03_01.jrn", "ATM_0001_{date}.jrn", None),
+        ("*_{date}_*.jrn", "A_20260301_B.jrn", "A_{date}_B.jrn", None),
+        ("{terminal}_{date}.jrn", "ATM_2001_20260301.jrn", "ATM_2001_{date}.jrn", "ATM_2001"),
+        ("{terminal}{date}.jrn", "ATM0120260301.jrn", "ATM01{date}.jrn", "ATM01"),
+        ("{date}_{terminal}.jrn", "20260301_A1.jrn", "{date}_A1.jrn", "A1"),
+        ("EJ{date}.jrn", "EJ202.jrn", None, None),
+        ("EJ{date}.jrn", "EJ-20260301.jrn", None, None),
+        ("EJ{date}.jrn", "EJ{date}.jrn", None, None),
+        ("EJ{date}.jrn", "EJtoday.jrn", None, None),
+        ("{date}", "1" * 33, None, None),
+    ],
+)
+def test_a_date_is_digits_and_signs_between(tmp_path, pattern, name, expected, terminal):
+    make(tmp_path, f"a/{name}")
+    made = Pattern(f"a/{pattern}", str(tmp_path))
+    assert [(f.relative, f.terminal, f.files) for f in made.walk()] == ([(expected, terminal, (name,))] if expected else [])
+    if expected:
+        assert dated_like(name.removesuffix(".gz"), expected)
+        assert made.terminal(expected) == terminal
+
+
+def test_files_that_differ_in_their_date_are_found_as_one(tmp_path):
+    make(tmp_path, "A1/EJ20260302.jrn", "A1/EJ20260301.jrn.gz", "A1/HW20260301.jrn", "B2/EJ20260301.jrn", "B2/EJ.jrn")
+    (tmp_path / "B2" / "EJ20260302.jrn").mkdir()
+    assert [(f.path, f.relative, f.terminal, f.files) for f in Pattern("{terminal}/*{date}.jrn", str(tmp_path)).walk()] == [
+        (f"{tmp_path}/A1/EJ{{date}}.jrn", "A1/EJ{date}.jrn", "A1", ("EJ20260301.jrn.gz", "EJ20260302.jrn")),
+        (f"{tmp_path}/A1/HW{{date}}.jrn", "A1/HW{date}.jrn", "A1", ("HW20260301.jrn",)),
+        (f"{tmp_path}/B2/EJ{{date}}.jrn", "B2/EJ{date}.jrn", "B2", ("EJ20260301.jrn",)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{date}/x.jrn", "in the file's name, not in a folder's"),
+        ("EJ{date}_{date}.jrn", "expected {date} once at most"),
+        ("{day}.jrn", "expected {terminal} and {date} once at most, and no other braces"),
+    ],
+)
+def test_where_a_date_may_not_stand_is_told(text, told):
+    with pytest.raises(ValueError, match=re.escape(told)) as fault:
+        check(text, dated=True)
+    assert "\n" not in str(fault.value)
+
+
+def test_a_date_stands_only_where_files_are_followed():
+    for make_it in (lambda: check("EJ{date}.jrn"), lambda: Pattern("in/{date}", "/", folders=True)):
+        with pytest.raises(ValueError, match="no other braces"):
+            make_it()
+
+
 def test_a_long_name_costs_little():
     began = time.perf_counter()
     Pattern("*a*a*a*a*a*b", "/").fits("a" * 255)
+    for pattern in ("*{date}b", "*1*1*1*{date}*1*1b", "{terminal}{date}_b"):
+        Pattern(pattern, "/").fits("1" * 255)
+        Pattern(pattern, "/").fits("1_" * 127)
     assert time.perf_counter() - began < 0.5

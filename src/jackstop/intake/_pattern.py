@@ -1,21 +1,35 @@
-"""Paths with `*`, `?`, `[…]` and one `{terminal}`: which files or folders there are, and of which terminal."""
+"""Paths with `*`, `?`, `[…]`, one `{terminal}` and one `{date}`: which files or folders there are, and of which terminal."""
 
 import os
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+DATE = "{date}"
+PACKED = ".gz"
 _TERMINAL = "{terminal}"
-_MAGIC = re.compile(r"[*?\[]|\{terminal\}")
-_TOKEN = re.compile(r"\{terminal\}|\*|\?|\[!?\]?[^\]]*\]|.", re.DOTALL)
+_MAGIC = re.compile(r"[*?\[]|\{terminal\}|\{date\}")
+_TOKEN = re.compile(r"\{terminal\}|\{date\}|\*|\?|\[!?\]?[^\]]*\]|.", re.DOTALL)
+_DAY = r"\d(?:[-_.T:]*\d){3,31}[-_.T:]*?"
+_LONGEST = 32
+_YEAR = r"(?=(?:19|20)\d\d[-_.]?(?:0[1-9]|1[0-2]))"
+"""What a date most likely begins with; tried first, so that the digits of a terminal's name before it are none of it."""
+
+_Part = tuple[bool, tuple[re.Pattern[str], ...]]
 
 
 class Found(NamedTuple):
-    """A path that fits: the whole path, the path from the pattern's fixed beginning, the terminal's name (None: not told)."""
+    """A path that fits, or many that differ in their date.
+
+    Attributes:
+        path: whole, `{date}` left standing in it. relative: from the pattern's fixed beginning. terminal: its name (None: not
+            told). files: names of the dated files there are, those packed by gzip too; none where the path has no date.
+    """
 
     path: str
     relative: str
     terminal: str | None
+    files: tuple[str, ...] = ()
 
 
 class Pattern:
@@ -29,15 +43,19 @@ class Pattern:
     """
 
     def __init__(self, text: str, root: str, *, folders: bool = False, links: bool = False) -> None:
-        check(text)
+        check(text, dated=not folders)
         whole = os.path.normpath(os.path.join(root, text)).split("/")
         first = next((n for n, part in enumerate(whole) if _MAGIC.search(part)), len(whole) - 1)
         self.base = "/".join(whole[:first]) or "/"
-        self._parts = [(part.startswith("."), re.compile(_regex(part))) for part in whole[first:]]
+        self._parts = [_part(part) for part in whole[first:]]
+        self.dated = "date" in self._parts[-1][1][0].groupindex
         self._folders, self._links = folders, links
 
     def walk(self) -> Iterator[Found]:
-        """Every path that fits, folders in the order of their names. What cannot be read is passed over."""
+        """Every path that fits, folders in the order of their names; one for all that differ in their date.
+
+        What cannot be read is passed over.
+        """
         yield from self._within(self.base, 0, None)
 
     def fits(self, relative: str) -> bool:
@@ -49,7 +67,7 @@ class Pattern:
         """The terminal that a path, from the fixed beginning, names."""
         named = [
             m.groupdict().get("terminal")
-            for part, name in zip(self._parts, relative.split("/"), strict=False)
+            for part, name in zip(self._parts, relative.replace(DATE, "20000101").split("/"), strict=False)
             if (m := _match(part, name))
         ]
         return next((n for n in named if n), None)
@@ -61,6 +79,9 @@ class Pattern:
                 entries = sorted(listed, key=lambda e: e.name)
         except OSError:
             return
+        if last and self.dated:
+            yield from self._dated(folder, entries, terminal)
+            return
         for entry in entries:
             match = _match(self._parts[n], entry.name)
             if match is None or not self._is(entry, folder=not last or self._folders):
@@ -71,8 +92,22 @@ class Pattern:
             else:
                 yield from self._within(entry.path, n + 1, named)
 
-    def _found(self, path: str, terminal: str | None) -> Found:
-        return Found(path, os.path.relpath(path, self.base), terminal)
+    def _dated(self, folder: str, entries: list["os.DirEntry[str]"], terminal: str | None) -> Iterator[Found]:
+        """The files of a folder, those that differ in their date as one."""
+        found: dict[str, tuple[str | None, list[str]]] = {}
+        for entry in entries:
+            match = _match(self._parts[-1], entry.name.removesuffix(PACKED))
+            if match is None or not self._is(entry, folder=False):
+                continue
+            name = match.string[: match.start("date")] + DATE + match.string[match.end("date") :]
+            if name not in found:
+                found[name] = match.groupdict().get("terminal") or terminal, []
+            found[name][1].append(entry.name)
+        for name, (named, files) in found.items():
+            yield self._found(os.path.join(folder, name), named, tuple(files))
+
+    def _found(self, path: str, terminal: str | None, files: tuple[str, ...] = ()) -> Found:
+        return Found(path, os.path.relpath(path, self.base), terminal, files)
 
     def _is(self, entry: "os.DirEntry[str]", *, folder: bool) -> bool:
         try:
@@ -81,8 +116,11 @@ class Pattern:
             return False
 
 
-def check(text: str) -> str:
+def check(text: str, *, dated: bool = False) -> str:
     """The pattern, if it means something.
+
+    Args:
+        dated: whether `{date}` may stand in it.
 
     Raises:
         ValueError: it does not; the message says what was expected.
@@ -91,27 +129,56 @@ def check(text: str) -> str:
         raise ValueError(f"path is {text!r}, expected a pattern such as /srv/atm/{_TERMINAL}/*.log")
     if "**" in text:
         raise ValueError(f"path is {text!r}, expected one * for each level of folders, not **")
-    if text.count(_TERMINAL) > 1 or re.search(r"[{}]", text.replace(_TERMINAL, "")):
-        raise ValueError(f"path is {text!r}, expected {_TERMINAL} once at most, and no other braces")
+    bare = text.replace(DATE, "") if dated else text
+    if bare.count(_TERMINAL) > 1 or re.search(r"[{}]", bare.replace(_TERMINAL, "")):
+        allowed = f"{_TERMINAL} and {DATE}" if dated else _TERMINAL
+        raise ValueError(f"path is {text!r}, expected {allowed} once at most, and no other braces")
+    if text.count(DATE) > 1:
+        raise ValueError(f"path is {text!r}, expected {DATE} once at most")
+    if DATE in os.path.dirname(os.path.normpath(text)):
+        raise ValueError(f"path is {text!r}, expected {DATE} in the file's name, not in a folder's")
     return text
 
 
-def _match(part: tuple[bool, re.Pattern[str]], name: str) -> re.Match[str] | None:
-    dotted, regex = part
-    return None if name.startswith(".") and not dotted else regex.fullmatch(name)
+def dated_like(name: str, pattern: str) -> bool:
+    """Whether a file's name is that of a dated file; `pattern` is a name with `{date}` left standing."""
+    before, _, after = pattern.partition(DATE)
+    if not name.startswith(before) or not name.endswith(after):
+        return False
+    date = name[len(before) : len(name) - len(after)]
+    return len(date) <= _LONGEST and re.fullmatch(_DAY, date) is not None
 
 
-def _regex(part: str) -> str:
+def _match(part: _Part, name: str) -> re.Match[str] | None:
+    dotted, regexes = part
+    if name.startswith(".") and not dotted:
+        return None
+    for regex in regexes:
+        match = regex.fullmatch(name)
+        if match is not None and ("date" not in regex.groupindex or len(match["date"]) <= _LONGEST):
+            return match
+    return None
+
+
+def _part(part: str) -> _Part:
+    """A part of a pattern: whether it begins with a dot, and what fits it, the likeliest first."""
+    dates = [_YEAR + _DAY, (r"(?<!\d)" if re.search(r"(?:\*|\{terminal\})\{date\}", part) else "") + _DAY]
+    likely, general = (re.compile(_regex(part, f"(?P<date>{date})")) for date in dates)
+    return part.startswith("."), (likely, general) if "date" in general.groupindex else (general,)
+
+
+def _regex(part: str, date: str) -> str:
     """A pattern's part as a regular expression. All stars but the last are atomic, so that long names cost little."""
     out = [""]
     for piece in _TOKEN.findall(part):
         if piece == "*":
             out.append("")
         else:
-            out[-1] += _one(piece)
+            out[-1] += date if piece == DATE else _one(piece)
     first, *rest = out
     middle = "".join(f"(?>.*?{between})" for between in rest[:-1])
-    return first + middle + (f".*{rest[-1]}" if rest else "")
+    star = ".*?" if rest and date in rest[-1] else ".*"
+    return first + middle + (star + rest[-1] if rest else "")
 
 
 def _one(piece: str) -> str:

@@ -9,8 +9,9 @@ from typing import NamedTuple
 from jackstop.intake import Gate
 from jackstop.intake import _tail_rotation as rotation
 from jackstop.intake._logfile import PIECE, LogFile, shape
-from jackstop.intake._pattern import Found, Pattern
+from jackstop.intake._pattern import PACKED, Found, Pattern
 from jackstop.intake._sources import Sources
+from jackstop.intake._tail_dates import Dates
 from jackstop.intake._tail_mark import KIB, Mark
 from jackstop.intake._tail_trail import Piece, Rules, Trail
 
@@ -55,6 +56,10 @@ class Logs:
             now: seconds of the follower's clock.
         """
         found = list(self._pattern.walk())
+        if self._pattern.dated:
+            files = {f.path: f.files for f in found}
+            for path, trail in self._trails.items():
+                trail.renew(files.get(path, ()))
         paths = {f.path for f in found} | self._trails.keys()
         left = list(self._left_over(paths)) if self._first else []
         paths.update(f.path for f in left)
@@ -78,6 +83,8 @@ class Logs:
         """Whether a file is a log of its own: not packed, not being read as another, not read before as another."""
         if one.path.endswith(rotation.PACKED):
             return False
+        if one.files:
+            return any(not name.endswith(PACKED) for name in one.files) or self._is_behind(one)
         known = shape(one.path, links=self._rules.links)
         if known is None:
             return True
@@ -85,6 +92,16 @@ class Logs:
             return False
         begun = f"{known.ino:x}:"
         return not any(name.startswith(begun) for name in read) or begun + self._head(one.path) not in read
+
+    def _is_behind(self, one: Found) -> bool:
+        """Whether a log that was followed before the start, and of which all files are packed, may hold what was not read."""
+        mark = self._mark(one) if self._first else None
+        return mark is not None and Dates(one.path, mark.name, links=self._rules.links).holds(one.files)
+
+    def _mark(self, one: Found) -> Mark | None:
+        """Where a log stood."""
+        mark = Mark.decode(self._gate.mark(self._sources.name(one)))
+        return None if mark is None or bool(one.files) != bool(mark.name) or "/" in mark.name else mark
 
     def _head(self, path: str) -> str:
         """The beginning of a file in short, as `before` of a mark has it."""
@@ -113,7 +130,7 @@ class Logs:
         folders: dict[str, rotation.Listing] = {}
         for data in self._gate.marks(f"{self._wanted.name}/").values():
             mark = Mark.decode(data)
-            if mark is None or not mark.path or ".." in mark.path.split("/"):
+            if mark is None or mark.name or self._pattern.dated or not mark.path or ".." in mark.path.split("/"):
                 continue
             path = os.path.join(self._pattern.base, mark.path)
             if path in paths:
@@ -125,9 +142,12 @@ class Logs:
                 yield Found(path, mark.path, self._pattern.terminal(mark.path))
 
     def _follow(self, one: Found, lives: list[str], now: float) -> Trail:
-        mark = Mark.decode(self._gate.mark(self._sources.name(one)))
+        mark = self._mark(one)
         feed = partial(self._sources.feed, one)
-        trail = Trail(one.path, one.relative, feed, self._wanted.form, mark, self._rules, self._claims, self._pattern.fits)
+        dates = Dates(one.path, mark.name if mark else "", links=self._rules.links) if one.files else None
+        fits = self._pattern.fits
+        trail = Trail(one.path, one.relative, feed, self._wanted.form, mark, self._rules, self._claims, fits, dates)
+        trail.renew(one.files, newest=self._first and self._wanted.skip)
         trail.changed = now
         self._trails[one.path] = trail
         if mark is None and self._first and self._wanted.skip:
@@ -174,7 +194,7 @@ class Logs:
         """Follow a log no more."""
         trail.leave()
         self._open.pop(trail, None)
-        self._trails.pop(trail.path, None)
+        self._trails.pop(trail.log, None)
         self._faults.pop(trail.relative, None)
 
     def close(self) -> None:

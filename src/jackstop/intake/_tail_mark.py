@@ -22,6 +22,7 @@ class Mark(msgspec.Struct, frozen=True, omit_defaults=True):
         dev, ino, mtime: of the file. offset: bytes of it taken. head, tail: SHA-256 of its first and its last bytes taken, of
             which there are `heads` and `tails`, at most a KiB. before: files read before that are still about under a name
             that fits, so that they are not taken for new ones. path: of the log, from the pattern's fixed beginning.
+            name: of the dated file, where the log is one.
     """
 
     dev: int
@@ -34,6 +35,7 @@ class Mark(msgspec.Struct, frozen=True, omit_defaults=True):
     tails: int = 0
     before: tuple[str, ...] = ()
     path: str = ""
+    name: str = ""
 
     def encode(self) -> bytes:
         """The mark as bytes (JSON)."""
@@ -105,7 +107,7 @@ class Place:
             self._head += data[: KIB - len(self._head)]
         self._tail = data[-KIB:] if len(data) >= KIB else (self._tail + data)[-KIB:]
 
-    def mark(self, data: bytes, before: tuple[str, ...], path: str) -> Mark:
+    def mark(self, data: bytes, before: tuple[str, ...], path: str, name: str = "") -> Mark:
         """Where the reading stands once these bytes are taken as well."""
         head = self._head + data[: KIB - len(self._head)]
         tail = (self._tail + data)[-KIB:]
@@ -120,6 +122,7 @@ class Place:
             len(tail),
             before,
             path,
+            name,
         )
 
     @property

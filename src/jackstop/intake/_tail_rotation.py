@@ -3,7 +3,7 @@
 import os
 import re
 from bisect import bisect_left
-from collections.abc import Container
+from collections.abc import Callable, Container
 
 from jackstop.intake._logfile import LogFile, Shape, shape
 from jackstop.intake._tail_mark import Place
@@ -30,16 +30,35 @@ def family(name: str) -> re.Pattern[str]:
     return re.compile(rf"{re.escape(name)}{_AFTER.pattern}|{between}")
 
 
-def earlier(path: str, place: Place, *, links: bool, longer: bool = False) -> LogFile | None:
+def packed(path: str, place: Place, *, links: bool, longer: bool = False) -> LogFile | None:
+    """The file that was being read, packed under its own name. `longer`: only another file that has more in it."""
+    file = _opened(path + ".gz", links=links)
+    if file is None:
+        return None
+    try:
+        if place.fits(file) and (not longer or (file.shape().ino != place.ino and _more(file, place))):
+            return file
+    except OSError:
+        pass
+    file.close()
+    return None
+
+
+def earlier(
+    path: str, place: Place, *, links: bool, longer: bool = False, near: Callable[[str], bool] | None = None
+) -> LogFile | None:
     """The file that was being read, found under another name in the log's folder: a plain one before a packed one.
 
     Args:
         path: the log. place: where its reading stands. longer: only another file that begins the same and has more in it.
+        near: only files of these names, and of those only the same file and rotated ones.
     """
     folder, name = os.path.split(path)
     fits = family(name)
     for entry in sorted(_entries(folder), key=lambda e: (e.inode() != place.ino, not fits.fullmatch(e.name), e.name)):
         if entry.name == name or (entry.name.endswith(PACKED) and not entry.name.endswith(".gz")):
+            continue
+        if near is not None and not (near(entry.name) and (entry.inode() == place.ino or fits.fullmatch(entry.name))):
             continue
         if longer and (entry.inode() == place.ino or not fits.fullmatch(entry.name)):
             continue

@@ -1,11 +1,13 @@
 """One log that is followed: its lives in order, each read to its end before the next (blocking; for a thread)."""
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple
 
 from jackstop import formats
 from jackstop.intake import _tail_rotation as rotation
 from jackstop.intake._logfile import PIECE, LogFile, Shape, shape, whole_lines
+from jackstop.intake._pattern import PACKED
+from jackstop.intake._tail_dates import Dates
 from jackstop.intake._tail_mark import Mark, Place
 from jackstop.model.service import Feed
 
@@ -39,6 +41,10 @@ class Trail:
         path: where the log is. relative: its path from the pattern's beginning. feed: makes its feed of a format.
         form: the format, or None to tell it from the first bytes. mark: where it stood. rules: see `Rules`.
         claims: device and inode of the file each log is reading. fits: whether a relative path fits the pattern.
+        dates: the log's dated files, where it has such.
+
+    Attributes:
+        log: `path` as it was given. path: of a log with dates, its file that is being read.
     """
 
     def __init__(
@@ -51,8 +57,10 @@ class Trail:
         rules: Rules,
         claims: dict[tuple[int, int], "Trail"],
         fits: Callable[[str], bool],
+        dates: Dates | None = None,
     ) -> None:
-        self.path, self.relative = path, relative
+        self.log, self.relative, self._dates = path, relative, dates
+        self.path = dates.path if dates else path
         self.feed: Feed | None = feed(form) if form else None
         self.gone: float | None = None
         self.changed = 0.0
@@ -68,6 +76,8 @@ class Trail:
         self._unknown = -1
         self._key: tuple[int, int] | None = None
         self._grew = 0.0
+        self._settled = False
+        self._packed: Shape | None = None
         if self._place:
             self._claim(self._place)
 
@@ -92,6 +102,16 @@ class Trail:
         self.close()
         if self._key is not None and self._claims.get(self._key) is self:
             del self._claims[self._key]
+
+    def renew(self, files: Sequence[str], *, newest: bool = False) -> None:
+        """Hear which dated files there are now. `newest`: begin with the newest."""
+        if self._dates is None:
+            return
+        if self._place is None:
+            self._dates.choose(files, newest=newest)
+            self.path = self._dates.path
+        if self._dates.renew(files):
+            self._settled = False
 
     def skip(self) -> None:
         """Begin at the end of what is there.
@@ -118,14 +138,23 @@ class Trail:
             OSError: a file cannot be read now.
         """
         known = shape(self.path, links=self._rules.links)
-        self.gone = None if known is not None else now if self.gone is None else self.gone
-        if known is not None and known == self._seen and not self.waits_for_rest:
+        there = known is not None or (self._dates is not None and self._dates.there)
+        self.gone = None if there else now if self.gone is None else self.gone
+        if self._at_rest(known):
             return None
         self._seen = None
         if self._file is None and not self._begin(known, now):
             return None
         piece = self._read(now)
         return piece if piece is not None else self._turn(known, now)
+
+    def _at_rest(self, known: Shape | None) -> bool:
+        """Whether nothing can have come since the last look."""
+        if self.waits_for_rest or (self._dates is not None and self._dates.following is not None):
+            return False
+        if known is not None:
+            return known == self._seen
+        return self._settled and self._packed == shape(self.path + PACKED, links=self._rules.links)
 
     def taken(self, piece: Piece, now: float) -> None:
         """A piece was taken: go on behind it."""
@@ -135,7 +164,8 @@ class Trail:
 
     def _begin(self, known: Shape | None, now: float) -> bool:
         """Open the file to be read: the one that was being read, wherever it is now."""
-        self._grew = now
+        if self._dates is None or not self._grew:
+            self._grew = now
         if self._place is None:
             first = self.oldest or (self.path if known is not None else None)
             return first is not None and self._new_life(first, now)
@@ -145,11 +175,18 @@ class Trail:
                 self._adopt()
                 return True
             self.close()
-        self._file = rotation.earlier(self.path, self._place, links=self._rules.links)
+        self._file = self._elsewhere(self._place)
         if self._file is not None:
             self._adopt()
             return True
-        return self._next_life(known, now)
+        return self._next_life(known, now) or self._settle(known)
+
+    def _elsewhere(self, place: Place, *, longer: bool = False) -> LogFile | None:
+        """The file that was being read under another name; `longer`: another that begins the same and has more in it."""
+        if self._dates is None:
+            return rotation.earlier(self.path, place, links=self._rules.links, longer=longer)
+        packed = rotation.packed(self.path, place, links=self._rules.links, longer=longer)
+        return packed or rotation.earlier(self.path, place, links=self._rules.links, longer=longer, near=self._dates.near)
 
     def _adopt(self) -> None:
         if self._file is not None and self._place is not None:
@@ -177,15 +214,28 @@ class Trail:
         if self._place is None:
             return False
         taken = self._claims.keys() | {(self._place.dev, self._place.ino)}
-        unseen = rotation.between(self.path, self._place, taken, links=self._rules.links)
+        unseen = rotation.between(self.path, self._place, taken, links=self._rules.links) if self._dates is None else []
         if unseen:
             following = unseen[0]
         elif known is not None and known.size and self._claims.get((known.dev, known.ino), self) is self:
             following = self.path
         else:
-            return False
+            return self._next_date(now)
         self._remember(self._place)
         return self._new_life(following, now)
+
+    def _next_date(self, now: float) -> bool:
+        """Go on with the file of the next date. One that is not there any more is left out when the names are told anew."""
+        if self._dates is None or self._dates.following is None:
+            return False
+        path = self._dates.path_of(self._dates.following)
+        try:
+            self._new_life(path if shape(path, links=self._rules.links) else path + PACKED, now)
+        except FileNotFoundError:
+            return False
+        self.path = path
+        self._dates.turn()
+        return True
 
     def _remember(self, place: Place) -> None:
         """Keep in mind a file whose name still fits the pattern, so that it is not taken for a new log."""
@@ -221,7 +271,7 @@ class Trail:
         file, place = self._file, self._place
         if file is None or place is None:
             return None
-        copy = rotation.earlier(self.path, place, links=self._rules.links)
+        copy = self._elsewhere(place)
         if copy is not None:
             self.close()
             self._file = copy
@@ -231,8 +281,8 @@ class Trail:
         return self._read(now)
 
     def _piece(self, data: bytes, read: bytes) -> Piece:
-        place = self._place
-        return Piece(data, read, place.mark(read, self._before, self.relative).encode() if place else b"")
+        place, name = self._place, self._dates.name if self._dates else ""
+        return Piece(data, read, place.mark(read, self._before, self.relative, name).encode() if place else b"")
 
     def _turn(self, known: Shape | None, now: float) -> Piece | None:
         """At the end of a file: stay, or go on with the next life of the log."""
@@ -241,14 +291,26 @@ class Trail:
             return None
         if file.plain and rotation.same(known, file.shape()):
             self._seen = known if known is not None and known.size == place.offset else None
-            return None
+            return self._leave_date(file, place, now)
         if known is not None and self._replaced(known):
             return self._read(now)
         return self._leave_life(file, place, known, now) if now - self._grew >= self._rules.linger else None
 
+    def _leave_date(self, file: LogFile, place: Place, now: float) -> Piece | None:
+        """A file is quiet and there is one of a later date: what is left of it, then the next."""
+        if self._dates is None or self._dates.following is None or now - self._grew < self._rules.linger:
+            return None
+        rest = file.read(PIECE, place.offset) if self._lines is not None else b""
+        if rest and not self.waits_for_rest:
+            return None
+        if rest:
+            self.waits_for_rest = False
+            return self._piece(rest if rest.endswith(b"\n") else rest + b"\n", rest)
+        return self._read(now) if self._next_date(now) else None
+
     def _leave_life(self, file: LogFile, place: Place, known: Shape | None, now: float) -> Piece | None:
         """A file that was rotated away is quiet: what is left of it, in it or in a longer copy, then the next."""
-        if (copy := rotation.earlier(self.path, place, links=self._rules.links, longer=True)) is not None:
+        if (copy := self._elsewhere(place, longer=True)) is not None:
             self.close()
             self._file = copy
             self._adopt()
@@ -256,7 +318,14 @@ class Trail:
         if self.waits_for_rest and (rest := file.read(PIECE, place.offset)):
             self.waits_for_rest = False
             return self._piece(rest + b"\n", rest)
-        return self._read(now) if self._next_life(known, now) else None
+        return self._read(now) if self._next_life(known, now) or self._settle(known) else None
+
+    def _settle(self, known: Shape | None) -> Literal[False]:
+        """No more of a dated file that is gone: not looked for again until the names in its folder change, or the packed file."""
+        if self._dates is not None and known is None:
+            self._settled, self._packed = True, shape(self.path + PACKED, links=self._rules.links)
+            self.close()
+        return False
 
     def _replaced(self, known: Shape) -> bool:
         """Whether the log is the same under another inode: written anew with more in it, or on a share that changes them."""

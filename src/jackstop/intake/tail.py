@@ -13,6 +13,13 @@ before it when it is first seen. Packed files (`.gz` …) are no logs of their o
 yet read of a log. What tells a file is what it holds (see `_tail_mark`), so unstable inodes and files replaced by longer ones
 (rsync) do no harm.
 
+Files named by their day are one log where `{date}` stands in the file's name: `path = "/srv/atm/{terminal}/EJ{date}.jrn"`. It
+stands for 4 to 32 digits and signs of `-_.T:` that begin with a digit and hold four digits at least. The files of a folder that
+differ in it only are one stream, in the feed `NAME/TERMINAL/EJ{date}.jrn`, in the order of the digits: they must be written with
+the year first and with leading zeros. A file is followed until it was quiet for `linger` and one of a later date has something
+in it; then it is never read again, and files of earlier dates that come later are not read at all. The first is the earliest
+there is (of `begin = "end"` the newest).
+
 Of formats made of lines only whole lines are taken; the rest of a line is taken, with a line feed added, when nothing was added
 to it for `rest_after` or its file was rotated away. A file without a format that fits (`format = "auto"`) is told and waits.
 A terminal that is not in the fleet is told; its logs are read without a terminal.
@@ -45,16 +52,16 @@ class Config(Common):
     """Keys of followed logs.
 
     Attributes:
-        path: pattern of files, `*` within a name or folder, `{terminal}` once. begin: where to begin in a log that is there when
-            it is first seen. poll, quiet: shortest and longest time between two looks at a log; one that did not grow for
-            two days is looked at every 30 `quiet`.
+        path: pattern of files, `*` within a name or folder, `{terminal}` once, `{date}` once in the file's name.
+        begin: where to begin in a log that is there when it is first seen. poll, quiet: shortest and longest time between two
+            looks at a log; one that did not grow for two days is looked at every 30 `quiet`.
         rest_after: until the rest of a line is taken. linger: how long a rotated file must be quiet before the next is read.
         forget: until a log that is gone is no more followed, and its feed ended. files: logs followed at once.
         links: whether symbolic links are followed.
     """
 
     kind: Literal["tail"]
-    path: Annotated[str, AfterValidator(check)]
+    path: Annotated[str, AfterValidator(partial(check, dated=True))]
     begin: Literal["beginning", "end"] = "beginning"
     poll: Span = "200ms"
     quiet: Span = "2s"
