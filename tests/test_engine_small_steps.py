@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from jackstop import engine, formats, simulator, trial
 from jackstop.detections._cases import START, device, door, paid, reply, row, told
+from jackstop.ledger import agenda
 from jackstop.ledger.streams import Stream
 from jackstop.model.settings import Settings
 from jackstop.model.tables import VISITS, Tables
@@ -156,6 +157,36 @@ def test_steps_that_look_at_few_machines_say_what_one_step_over_all_says(rows, c
     whole, small = replay(rows, [END]), replay(rows, marks)
     assert small[0] == whole[0]
     assert small[1].equals(whole[1])
+
+
+@given(machines(), st.randoms(use_true_random=False))
+@settings(max_examples=4, deadline=None, phases=QUICK)
+def test_looking_at_few_machines_says_what_looking_at_all_of_them_says_however_late_rows_come(rows, chance):
+    held = [chance.choice([1, 1, 1, 25, 200, 1500, 3 * 3600]) if r.table in {"host", "cash", "units"} else 1 for r in rows]
+    comes = [START + round((r.at + h) * SECOND) for r, h in zip(rows, held, strict=True)]
+    marks = [*sorted({c + chance.choice([0, 2, 9]) * SECOND for c in chance.sample(comes, min(25, len(comes)))}), END]
+    few = delivered(rows, comes, marks)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(agenda, "due", lambda *_, **__: list(TERMINALS))
+        every = delivered(rows, comes, marks)
+    assert few[0] == every[0]
+    assert few[1].equals(every[1])
+
+
+def delivered(rows, comes, marks):
+    """Findings and verdicts of steps whose rows are there when they have come (µs)."""
+    shared = tuple(Stream(n, n, 2 * SECOND, None) for n in ("nextware-trace", "ncr-journal", "switch-csv", "cef"))
+    setup = engine.Setup.of(trial.fleet(), shared, VISITS.empty(), TUNED)
+    seen = pl.Series("observed", comes).cast(pl.Datetime("us", "UTC"))
+    tables = trial.tables(rows).map(lambda f: f.with_columns(seen[f["record_offset"]]))
+    state, found, verdicts, before = engine.State.begin(setup), [], [], -(2**62)
+    for mark in marks:
+        now = pl.col("observed").to_physical().is_between(before, mark, closed="right")
+        state, out = engine.advance(setup, state, tables.map(lambda f, now=now: f.filter(now)), mark)
+        found += out.findings
+        verdicts.append(out.verdicts)
+        before = mark
+    return found, sorted_rows(verdicts)
 
 
 @given(machines())
