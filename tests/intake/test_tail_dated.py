@@ -178,6 +178,7 @@ def test_a_packed_file_that_is_not_whole_yet_is_waited_for(make, tmp_path, cut):
     whole, packed = day(tmp_path, 1).read_bytes(), pack(day(tmp_path, 1))
     data = packed.read_bytes()
     packed.write_bytes(data[:cut])
+    follow.again()
     follow.settle()
     packed.write_bytes(data)
     follow.settle()

@@ -103,6 +103,46 @@ def test_only_whole_lines_are_taken_and_the_rest_after_a_long_time(follow):
     assert follow.data() == b"one\ntwo\nthree\n\nfour\n"
 
 
+def test_half_a_line_is_waited_for_also_after_a_long_quiet_time(follow):
+    log = follow.root / "x.log"
+    add(log, b"a\n")
+    follow.settle()
+    follow.look(3600)
+    add(log, b"ha")
+    follow.look()
+    add(log, b"lf\n")
+    follow.settle()
+    assert follow.data() == b"a\nhalf\n"
+
+
+def test_a_rotated_file_is_waited_for_also_after_a_long_quiet_time(follow):
+    log = follow.root / "x.log"
+    add(log, b"a\n")
+    follow.settle()
+    log.rename(follow.root / "x.log.1")
+    add(log, b"c\n")
+    follow.look(3600)
+    add(follow.root / "x.log.1", b"late\n")
+    follow.settle()
+    assert follow.data() == b"a\nlate\nc\n"
+
+
+def test_more_logs_than_may_be_open_are_rotated_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr("jackstop.intake._tail_logs._OPEN", 4)
+    logs = [tmp_path / f"{n}.log" for n in range(20)]
+    for log in logs:
+        add(log, b"a\n")
+    follow = Follow(tmp_path)
+    follow.settle()
+    for log in logs:
+        log.rename(f"{log}.1")
+        add(log, b"b\n")
+    for _ in range(20):
+        follow.look(0.3)
+    follow.logs.close()
+    assert [follow.data(f"t/{log.name}") for log in logs] == [b"a\nb\n"] * 20
+
+
 def test_a_rotated_file_is_read_to_its_end_before_the_next(follow):
     log = follow.root / "x.log"
     add(log, b"a\n")

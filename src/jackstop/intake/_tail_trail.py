@@ -142,6 +142,8 @@ class Trail:
         self.gone = None if there else now if self.gone is None else self.gone
         if self._at_rest(known):
             return None
+        if self._seen is not None and known != self._seen:
+            self._grew = now
         self._seen = None
         if self._file is None and not self._begin(known, now):
             return None
@@ -164,8 +166,7 @@ class Trail:
 
     def _begin(self, known: Shape | None, now: float) -> bool:
         """Open the file to be read: the one that was being read, wherever it is now."""
-        if self._dates is None or not self._grew:
-            self._grew = now
+        self._grew = self._grew or now
         if self._place is None:
             first = self.oldest or (self.path if known is not None else None)
             return first is not None and self._new_life(first, now)
