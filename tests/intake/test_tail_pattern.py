@@ -122,6 +122,27 @@ def test_files_that_differ_in_their_date_are_found_as_one(tmp_path):
     ]
 
 
+def test_a_folder_of_dated_files_is_listed_only_when_it_changed(tmp_path, monkeypatch):
+    make(tmp_path, "A1/EJ20260301.jrn")
+    os.utime(tmp_path / "A1", (10**9, 10**9))
+    made, listed, scandir = Pattern("A1/EJ{date}.jrn", str(tmp_path)), [], os.scandir
+    monkeypatch.setattr(os, "scandir", lambda folder: listed.append(folder) or scandir(folder))
+    for _ in range(3):
+        assert [f.files for f in made.walk()] == [("EJ20260301.jrn",)]
+    assert len(listed) == 1
+    make(tmp_path, "A1/EJ20260302.jrn")
+    for _ in range(3):
+        assert [f.files for f in made.walk()] == [("EJ20260301.jrn", "EJ20260302.jrn")]
+    assert len(listed) == 4, "a folder that changed just now may change again within the same tick of its time"
+    os.utime(tmp_path / "A1", (10**9, 10**9))
+    list(made.walk())
+    make(tmp_path, "A1/EJ20260303.jrn")
+    os.utime(tmp_path / "A1", (10**9, 10**9))
+    assert len(next(made.walk()).files) == 2
+    monkeypatch.setattr(time, "monotonic", lambda now=time.monotonic: now() + 1200)
+    assert len(next(made.walk()).files) == 3, "not every file system tells that a folder changed"
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [

@@ -2,6 +2,8 @@
 
 import os
 import re
+import sys
+import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -14,6 +16,11 @@ _DAY = r"\d(?:[-_.T:]*\d){3,31}[-_.T:]*?"
 _LONGEST = 32
 _YEAR = r"(?=(?:19|20)\d\d[-_.]?(?:0[1-9]|1[0-2]))"
 """What a date most likely begins with; tried first, so that the digits of a terminal's name before it are none of it."""
+
+_SURE = 2_000_000_000
+"""ns after a folder's last change until its time is sure to change with the next."""
+_LISTED_FOR = 600
+"""Seconds after which a folder is listed anew though its time did not change: not every file system tells."""
 
 _Part = tuple[bool, tuple[re.Pattern[str], ...]]
 
@@ -30,6 +37,15 @@ class Found(NamedTuple):
     relative: str
     terminal: str | None
     files: tuple[str, ...] = ()
+
+
+class _Listed(NamedTuple):
+    """What a folder held: its inode and time of change, whether that time can be relied on, until when, and what fits."""
+
+    told: tuple[int, int]
+    sure: bool
+    until: float
+    found: list[Found]
 
 
 class Pattern:
@@ -50,12 +66,15 @@ class Pattern:
         self._parts = [_part(part) for part in whole[first:]]
         self.dated = "date" in self._parts[-1][1][0].groupindex
         self._folders, self._links = folders, links
+        self._listed: dict[str, _Listed] = {}
+        self._before: dict[str, _Listed] = {}
 
     def walk(self) -> Iterator[Found]:
         """Every path that fits, folders in the order of their names; one for all that differ in their date.
 
         What cannot be read is passed over.
         """
+        self._before, self._listed = self._listed, {}
         yield from self._within(self.base, 0, None)
 
     def fits(self, relative: str) -> bool:
@@ -74,13 +93,13 @@ class Pattern:
 
     def _within(self, folder: str, n: int, terminal: str | None) -> Iterator[Found]:
         last = n == len(self._parts) - 1
+        if last and self.dated:
+            yield from self._dated(folder, terminal)
+            return
         try:
             with os.scandir(folder) as listed:
                 entries = sorted(listed, key=lambda e: e.name)
         except OSError:
-            return
-        if last and self.dated:
-            yield from self._dated(folder, entries, terminal)
             return
         for entry in entries:
             match = _match(self._parts[n], entry.name)
@@ -92,19 +111,38 @@ class Pattern:
             else:
                 yield from self._within(entry.path, n + 1, named)
 
-    def _dated(self, folder: str, entries: list["os.DirEntry[str]"], terminal: str | None) -> Iterator[Found]:
-        """The files of a folder, those that differ in their date as one."""
+    def _dated(self, folder: str, terminal: str | None) -> list[Found]:
+        """The dated files of a folder, which is listed only if it may have changed."""
+        try:
+            shown = os.stat(folder)
+            told, listed = (shown.st_ino, shown.st_mtime_ns), self._before.get(folder)
+            if listed is None or listed.told != told or not listed.sure or listed.until < time.monotonic():
+                until = time.monotonic() + _LISTED_FOR + hash(folder) % _LISTED_FOR
+                listed = _Listed(told, time.time_ns() - told[1] > _SURE, until, self._list(folder, terminal))
+        except OSError:
+            return []
+        self._listed[folder] = listed
+        return listed.found
+
+    def _list(self, folder: str, terminal: str | None) -> list[Found]:
+        """The files of a folder, those that differ in their date as one.
+
+        Raises:
+            OSError: the folder cannot be read.
+        """
         found: dict[str, tuple[str | None, list[str]]] = {}
-        for entry in entries:
-            match = _match(self._parts[-1], entry.name.removesuffix(PACKED))
-            if match is None or not self._is(entry, folder=False):
-                continue
-            name = match.string[: match.start("date")] + DATE + match.string[match.end("date") :]
-            if name not in found:
-                found[name] = match.groupdict().get("terminal") or terminal, []
-            found[name][1].append(entry.name)
-        for name, (named, files) in found.items():
-            yield self._found(os.path.join(folder, name), named, tuple(files))
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                match = _match(self._parts[-1], entry.name.removesuffix(PACKED))
+                if match is None or not self._is(entry, folder=False):
+                    continue
+                name = match.string[: match.start("date")] + DATE + match.string[match.end("date") :]
+                if name not in found:
+                    found[name] = match.groupdict().get("terminal") or terminal, []
+                found[name][1].append(sys.intern(entry.name))
+        return [
+            self._found(os.path.join(folder, name), named, tuple(sorted(files))) for name, (named, files) in sorted(found.items())
+        ]
 
     def _found(self, path: str, terminal: str | None, files: tuple[str, ...] = ()) -> Found:
         return Found(path, os.path.relpath(path, self.base), terminal, files)

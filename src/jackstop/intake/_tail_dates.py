@@ -24,7 +24,7 @@ class Dates:
         before, _, after = self._pattern.partition(DATE)
         self._before, self._after = len(before), len(after)
         self._links = links
-        self._told = 0
+        self._told: Sequence[str] | None = None
         self._later: list[str] = []
 
     @property
@@ -43,12 +43,11 @@ class Dates:
     def choose(self, files: Sequence[str], *, newest: bool) -> None:
         """Begin with the earliest file there is, or with the newest."""
         plain = [name for name in files if not name.endswith(PACKED)]
-        self.name, self._told = (max if newest else min)(plain, key=self._order, default=""), 0
+        self.name, self._told = (max if newest else min)(plain, key=self._order, default=""), None
 
     def renew(self, files: Sequence[str]) -> bool:
         """Hear which files there are now, packed ones too. Whether they are others than before."""
-        told = hash(tuple(files))
-        changed, self._told = told != self._told, told
+        changed, self._told = files != self._told, files
         if changed:
             self.there = any(not name.endswith(PACKED) for name in files)
             self._later = list({name.removesuffix(PACKED) for name in files})

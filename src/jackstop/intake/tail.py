@@ -38,7 +38,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import AfterValidator, Field
 
 from jackstop.intake import Common, Full, Gate, Place
-from jackstop.intake._pattern import Pattern, check
+from jackstop.intake._pattern import DATE, Pattern, check
 from jackstop.intake._sources import Sources
 from jackstop.intake._tail_logs import Logs, Wanted
 from jackstop.intake._tail_trail import Piece, Rules, Trail
@@ -99,6 +99,7 @@ class _Follower:
         self._unnamed: set[Trail] = set()
         self._next_scan = 0.0
         self._bytes = 0
+        self._spared = DATE in config.path
         self._thread = ThreadPoolExecutor(1, "tail")
 
     def close(self) -> None:
@@ -121,13 +122,17 @@ class _Follower:
             await asyncio.sleep(min(max(following - self._clock(), _SHORTEST), _LONGEST))
 
     async def _scan(self) -> None:
-        """Find logs that are new. Scanning takes a fortieth of the time at most, however many folders there are."""
+        """Find logs that are new. Scanning takes a fortieth of the time at most, however many folders there are.
+
+        The first scan for dated files does not count: only folders that changed are listed again.
+        """
         began = self._clock()
         for trail in await self._in_thread(partial(self._logs.scan, began)):
             self._put(trail, began)
             self._unnamed.add(trail)
         await asyncio.gather(*[self._register(trail) for trail in list(self._unnamed)])
-        self._next_scan = began + max(self._quiet / 2, 40 * (self._clock() - began))
+        spared, self._spared = self._spared, False
+        self._next_scan = began + max(self._quiet / 2, 0 if spared else 40 * (self._clock() - began))
         for name, value in self._logs.facts().items():
             self._tell(name, value)
 
