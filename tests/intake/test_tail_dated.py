@@ -107,6 +107,60 @@ def test_the_unfinished_last_line_of_a_day_is_taken_as_a_line(make, tmp_path):
     assert follow.data(FEED) == b"a\nhalf\nb\n"
 
 
+def test_what_comes_at_the_last_moment_is_taken_before_the_next_day(make, tmp_path, monkeypatch):
+    follow, same = make(), rotation.same
+    day(tmp_path, 1, b"a\n")
+    follow.settle()
+    day(tmp_path, 2, b"2\n")
+
+    def late(*shapes):
+        monkeypatch.setattr(rotation, "same", same)
+        day(tmp_path, 1, b"late\nha")
+        return same(*shapes)
+
+    monkeypatch.setattr(rotation, "same", late)
+    follow.look()
+    follow.look(0.1)
+    day(tmp_path, 1, b"lf\n")
+    follow.settle()
+    assert follow.data(FEED) == b"a\nlate\nhalf\n2\n"
+
+
+def test_the_unfinished_last_line_of_a_packed_day_is_not_waited_for_longer(make, tmp_path):
+    follow = make()
+    day(tmp_path, 1, b"a\n")
+    follow.settle()
+    day(tmp_path, 1, b"b\nhalf")
+    pack(day(tmp_path, 1))
+    day(tmp_path, 2, b"2\n")
+    follow.again()
+    for _ in range(8):
+        follow.look()
+    assert follow.data(FEED) == b"a\nb\nhalf\n2\n"
+
+
+@pytest.mark.parametrize("unseen", [1, 2])
+def test_a_day_that_cannot_be_seen_now_is_not_passed_over(make, tmp_path, monkeypatch, unseen):
+    follow = make()
+    day(tmp_path, 1, b"a\n")
+    follow.settle()
+    for n in (1, 2, 3):
+        day(tmp_path, n, b"%d\n" % n)
+    stat = os.stat
+
+    def blind(path, **keys):
+        if str(path).endswith((f"0{unseen}.jrn", f"0{unseen}.jrn.gz")):
+            raise OSError(116, "Stale file handle")
+        return stat(path, **keys)
+
+    monkeypatch.setattr(os, "stat", blind)
+    follow.again()
+    follow.settle()
+    monkeypatch.undo()
+    follow.settle()
+    assert follow.data(FEED) == b"a\n1\n2\n3\n"
+
+
 def test_earlier_days_that_come_later_are_not_read(make, tmp_path):
     follow = make()
     first = day(tmp_path, 2, b"2\n")

@@ -32,6 +32,11 @@ class Dates:
         """The file that is being read."""
         return self.path_of(self.name or self._pattern)
 
+    @property
+    def listed(self) -> bool:
+        """Whether the file that is being read was among the files when they were last told, not packed."""
+        return self._told is not None and self.name in self._told
+
     def path_of(self, name: str) -> str:
         """The path of one of the files."""
         return os.path.join(self._folder, name)
@@ -71,13 +76,17 @@ class Dates:
         self._later = sorted((name for name in self._later if self._order(name) > now), key=self._order)
 
     def _find(self) -> None:
-        """The next file that has something in it: an empty one may be there long before its day."""
-        self.following = next((name for name in self._later if self._filled(name)), None)
+        """The next file that has something in it: an empty one may be there long before its day.
 
-    def _filled(self, name: str) -> bool:
-        path = self.path_of(name)
-        known = shape(path, links=self._links) or shape(path + PACKED, links=self._links)
-        return known is not None and known.size > 0
+        None where one before it cannot be seen now: it is there still, or the names will be told anew.
+        """
+        self.following = None
+        for name in self._later:
+            path = self.path_of(name)
+            known = shape(path, links=self._links) or shape(path + PACKED, links=self._links)
+            if known is None or known.size:
+                self.following = name if known else None
+                return
 
     def _order(self, name: str) -> tuple[str, str]:
         date = name[self._before : len(name) - self._after]

@@ -221,13 +221,13 @@ class Trail:
         elif known is not None and known.size and self._claims.get((known.dev, known.ino), self) is self:
             following = self.path
         else:
-            return self._next_date(now)
+            return self._next_date(known, now)
         self._remember(self._place)
         return self._new_life(following, now)
 
-    def _next_date(self, now: float) -> bool:
-        """Go on with the file of the next date. One that is not there any more is left out when the names are told anew."""
-        if self._dates is None or self._dates.following is None:
+    def _next_date(self, known: Shape | None, now: float) -> bool:
+        """Go on with the file of the next date. What is not there any more is left out when the names are told anew."""
+        if self._dates is None or self._dates.following is None or (known is None and self._dates.listed):
             return False
         path = self._dates.path_of(self._dates.following)
         try:
@@ -292,12 +292,12 @@ class Trail:
             return None
         if file.plain and rotation.same(known, file.shape()):
             self._seen = known if known is not None and known.size == place.offset else None
-            return self._leave_date(file, place, now)
+            return self._leave_date(file, place, known, now)
         if known is not None and self._replaced(known):
             return self._read(now)
         return self._leave_life(file, place, known, now) if now - self._grew >= self._rules.linger else None
 
-    def _leave_date(self, file: LogFile, place: Place, now: float) -> Piece | None:
+    def _leave_date(self, file: LogFile, place: Place, known: Shape | None, now: float) -> Piece | None:
         """A file is quiet and there is one of a later date: what is left of it, then the next."""
         if self._dates is None or self._dates.following is None or now - self._grew < self._rules.linger:
             return None
@@ -307,7 +307,7 @@ class Trail:
         if rest:
             self.waits_for_rest = False
             return self._piece(rest if rest.endswith(b"\n") else rest + b"\n", rest)
-        return self._read(now) if self._next_date(now) else None
+        return self._read(now) if self._next_date(known, now) else None
 
     def _leave_life(self, file: LogFile, place: Place, known: Shape | None, now: float) -> Piece | None:
         """A file that was rotated away is quiet: what is left of it, in it or in a longer copy, then the next."""
