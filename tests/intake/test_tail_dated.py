@@ -17,10 +17,17 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from test_tail import TAIL, config
 from test_tail_rotation import Follow, add
 
+from jackstop.intake import _tail_dates
 from jackstop.intake import _tail_rotation as rotation
 from jackstop.intake._tail_mark import Mark
 
 PATH, FEED = "EJ{date}.jrn", "t/EJ{date}.jrn"
+
+
+@pytest.fixture(autouse=True)
+def _all_days_have_come(monkeypatch):
+    """Of these tests."""
+    monkeypatch.setattr(_tail_dates, "today", lambda zone: date(2100, 1, 1))
 
 
 @pytest.fixture
@@ -488,3 +495,55 @@ class Days(RuleBasedStateMachine):
 
 Days.TestCase.settings = settings(max_examples=100, stateful_step_count=20, deadline=None)
 TestDays = Days.TestCase
+
+
+def test_a_file_of_a_day_to_come_draws_nobody_away_and_is_told_and_read_on_its_day(make, tmp_path, monkeypatch):
+    monkeypatch.setattr(_tail_dates, "today", lambda zone: date(2026, 3, 2))
+    day(tmp_path, 2, b"2\n")
+    day(tmp_path, 3, b"forged\n")
+    for name in ("EJ99991231.jrn", "EJ9999.jrn", "EJ0001.jrn"):
+        add(tmp_path / name, b"junk\n")
+    follow = make()
+    follow.settle()
+    day(tmp_path, 2, b"theft\n")
+    follow.settle()
+    assert follow.data(FEED) == b"2\ntheft\n"
+    assert "EJ20260303.jrn: of a day that has not come" in str(follow.logs.facts()["fault"])
+    monkeypatch.setattr(_tail_dates, "today", lambda zone: date(2026, 3, 3))
+    follow.settle()
+    assert follow.data(FEED) == b"2\ntheft\nforged\n"
+
+
+def test_a_file_that_grows_after_the_next_was_begun_is_told(make, tmp_path):
+    day(tmp_path, 1, b"1\n")
+    day(tmp_path, 2, b"2\n")
+    follow = make()
+    follow.settle()
+    assert follow.logs.facts()["fault"] == ""
+    day(tmp_path, 1, b"late\n")
+    follow.settle()
+    assert follow.data(FEED) == b"1\n2\n"
+    assert "EJ20260301.jrn: grew after the next was begun" in str(follow.logs.facts()["fault"])
+
+
+@pytest.mark.parametrize(
+    ("digits", "told"),
+    [
+        ("20260301", date(2026, 3, 1)),
+        ("202603011159", date(2026, 3, 1)),
+        ("260301", date(2026, 3, 1)),
+        ("2603012359", date(2026, 3, 1)),
+        ("202603", date(2026, 3, 1)),
+        ("2026060", date(2026, 3, 1)),
+        ("99991231", None),
+        ("9999", None),
+        ("0001", None),
+        ("31122026", None),
+    ],
+)
+def test_the_day_a_name_tells_of(digits, told):
+    assert _tail_dates.day_of(digits) == told
+
+
+def test_today_is_the_machines_own_and_its_clock_may_be_a_little_ahead():
+    assert _tail_dates.today("Pacific/Kiritimati") >= _tail_dates.today("UTC") >= _tail_dates.today("Pacific/Pago_Pago")

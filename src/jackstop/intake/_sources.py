@@ -40,11 +40,19 @@ class Sources:
     def feed(self, found: Found, form: str) -> Feed:
         """The feed of a file of a format."""
         terminal = self._terminal(found)
-        declared = terminal or self._terminals.get(self._config.terminal or "")
+        declared = self._declared(terminal)
         readable = self._config.model_copy(update={"format": form})
         zone = (declared and declared.timezone) or self._fleet.timezone
         currency = (declared and declared.currency) or self._fleet.currency
         return feed(readable, self.name(found), zone, currency, terminal.id if terminal else None)
+
+    def zone(self, found: Found) -> str:
+        """The time zone of whoever writes a file."""
+        declared = self._declared(self._terminal(found))
+        return (declared and declared.timezone) or self._fleet.timezone
+
+    def _declared(self, terminal: Terminal | None) -> Terminal | None:
+        return terminal or self._terminals.get(self._config.terminal or "")
 
     def _terminal(self, found: Found) -> Terminal | None:
         if found.terminal is None:

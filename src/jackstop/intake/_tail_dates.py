@@ -1,9 +1,15 @@
-"""The dated files of one log (`EJ20260301.jrn`, `EJ20260302.jrn`): which is being read, and which comes after it."""
+"""The dated files of one log (`EJ20260301.jrn`, `EJ20260302.jrn`): which is being read, and which comes after it.
+
+Whoever writes on the machine chooses the names. A file of a day to come would draw the reading away from today's, so it waits for
+its day and is told; so is a file that grows after the next was begun.
+"""
 
 import os
 from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
-from jackstop.intake._logfile import shape
+from jackstop.intake._logfile import Shape, shape
 from jackstop.intake._pattern import DATE, PACKED, dated_like
 
 
@@ -12,13 +18,17 @@ class Dates:
 
     Args:
         path: the log, with `{date}` left standing. name: the file that is being read; "" before the first. links: follow links.
+        zone: time zone of the machine that writes.
 
     Attributes:
         name: as above. there: whether there is a file that is not packed. following: the next that has something in it.
+        fault: what is odd about the files; empty for nothing.
     """
 
-    def __init__(self, path: str, name: str, *, links: bool) -> None:
-        self.name, self.there = name, False
+    def __init__(self, path: str, name: str, *, links: bool, zone: str = "UTC") -> None:
+        self.name, self.there, self.fault = name, False, ""
+        self._zone = zone
+        self._left: tuple[str, Shape] | None = None
         self.following: str | None = None
         self._folder, self._pattern = os.path.split(path)
         before, _, after = self._pattern.partition(DATE)
@@ -47,7 +57,7 @@ class Dates:
 
     def choose(self, files: Sequence[str], *, newest: bool) -> None:
         """Begin with the earliest file there is, or with the newest."""
-        plain = [name for name in files if not name.endswith(PACKED)]
+        plain = [name for name in files if not name.endswith(PACKED) and not self._ahead(name)]
         self.name, self._told = (max if newest else min)(plain, key=self._order, default=""), None
 
     def renew(self, files: Sequence[str]) -> bool:
@@ -62,6 +72,8 @@ class Dates:
 
     def turn(self) -> None:
         """The next file is being read."""
+        left = shape(self.path, links=self._links)
+        self._left = None if left is None else (self.path, left)
         self.name = self.following or self.name
         self._pass_over()
         self._find()
@@ -80,14 +92,55 @@ class Dates:
 
         None where one before it cannot be seen now: it is there still, or the names will be told anew.
         """
-        self.following = None
+        self.following, self.fault = None, self._grown()
         for name in self._later:
+            if self._ahead(name):
+                self.fault = f"{name}: of a day that has not come, or of none, expected today's at most, the year first"
+                return
             path = self.path_of(name)
             known = shape(path, links=self._links) or shape(path + PACKED, links=self._links)
             if known is None or known.size:
                 self.following = name if known else None
                 return
 
-    def _order(self, name: str) -> tuple[str, str]:
-        date = name[self._before : len(name) - self._after]
-        return "".join(filter(str.isdigit, date)), date
+    def _grown(self) -> str:
+        """What is to be said of the file that was left last."""
+        if self._left is None:
+            return ""
+        path, then = self._left
+        now = shape(path, links=self._links)
+        grew = now is not None and now.ino == then.ino and now.size > then.size
+        return f"{os.path.basename(path)}: grew after the next was begun, what was added is not read" if grew else ""
+
+    def _ahead(self, name: str) -> bool:
+        """Whether a file is of a day that has not come where the machine stands, or of none."""
+        day = self._order(name)[0]
+        return day == date.min or day > today(self._zone)
+
+    def _order(self, name: str) -> tuple[date, str, str]:
+        """The file's day, the earliest there is where it has none; its digits; its date as written."""
+        text = name[self._before : len(name) - self._after]
+        digits = "".join(filter(str.isdigit, text))
+        return day_of(digits) or date.min, digits, text
+
+
+def today(zone: str) -> date:
+    """The day it is in a time zone, by a clock that may be a quarter of an hour ahead of ours."""
+    return (datetime.now(ZoneInfo(zone)) + timedelta(minutes=15)).date()
+
+
+def day_of(digits: str) -> date | None:
+    """The day that a file's digits begin with, the year first; None where they begin with none.
+
+    `20260301…`, `202603` (its first day), `2026060` (day of the year), `260301…`.
+    """
+    for length, form, whole in ((8, "%Y%m%d", False), (6, "%y%m%d", len(digits) == 8), (6, "%Y%m", True), (7, "%Y%j", True)):
+        if len(digits) < length or (whole and len(digits) > length):
+            continue
+        try:
+            day = datetime.strptime(digits[:length], form).date()  # noqa: DTZ007 - a date
+        except ValueError:
+            continue
+        if 1990 <= day.year < 2200:
+            return day
+    return None

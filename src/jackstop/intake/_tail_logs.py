@@ -144,7 +144,8 @@ class Logs:
     def _follow(self, one: Found, lives: list[str], now: float) -> Trail:
         mark = self._mark(one)
         feed = partial(self._sources.feed, one)
-        dates = Dates(one.path, mark.name if mark else "", links=self._rules.links) if one.files else None
+        zone = self._sources.zone(one)
+        dates = Dates(one.path, mark.name if mark else "", links=self._rules.links, zone=zone) if one.files else None
         fits = self._pattern.fits
         trail = Trail(one.path, one.relative, feed, self._wanted.form, mark, self._rules, self._claims, fits, dates)
         trail.renew(one.files, newest=self._first and self._wanted.skip)
@@ -210,5 +211,5 @@ class Logs:
             "files_over": self._over,
             "unknown_terminals": ", ".join(sorted(unknown)[:5]) + (" …" if len(unknown) > 5 else ""),
             "unrecognised": sum(t.unrecognised for t in self._trails.values()),
-            "fault": next(iter(self._faults.values()), ""),
+            "fault": next(iter(self._faults.values()), "") or next((f for t in self._trails.values() if (f := t.fault)), ""),
         }

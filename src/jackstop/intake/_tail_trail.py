@@ -103,6 +103,11 @@ class Trail:
         if self._key is not None and self._claims.get(self._key) is self:
             del self._claims[self._key]
 
+    @property
+    def fault(self) -> str:
+        """What is odd about the log's dated files; empty for nothing."""
+        return f"{self.relative}: {self._dates.fault}" if self._dates is not None and self._dates.fault else ""
+
     def renew(self, files: Sequence[str], *, newest: bool = False) -> None:
         """Hear which dated files there are now. `newest`: begin with the newest."""
         if self._dates is None:
