@@ -25,11 +25,12 @@ from typing import Literal
 from pydantic import field_validator, model_validator
 
 from jackstop.actions import Common, Order, Outcome, Place, Unsent
-from jackstop.actions._trust import Trust, context, words
+from jackstop.actions._wire import context
 from jackstop.formats._ndc_messages import FS, split
 from jackstop.formats._ndc_status import solicited
 from jackstop.formats._reading import Unreadable
 from jackstop.model.fleet import microseconds
+from jackstop.wire.trust import Trust, words
 
 CODES: Mapping[str, str] = MappingProxyType({"in-service": "1", "out-of-service": "2"})
 """Every order there is, with its command code."""

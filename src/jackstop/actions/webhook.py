@@ -24,10 +24,10 @@ from pydantic import Field
 
 from jackstop.actions import Common, Order, Outcome, Place, Unsent
 from jackstop.actions._sayings import saying
-from jackstop.actions._signed import headers
-from jackstop.actions._trust import Trust, context, words
+from jackstop.actions._wire import context, signed
 from jackstop.model.fleet import microseconds
 from jackstop.model.written import json, stamp
+from jackstop.wire.trust import Trust, words
 
 LARGEST = 64 << 10
 """Bytes of an answer that are read."""
@@ -68,7 +68,7 @@ async def send(config: Config, order: Order, place: Place) -> Outcome:
         "user-agent": "jackstop",
         "idempotency-key": order.key,
         **{name: place.secret(value) for name, value in config.headers.items()},
-        **headers(place.secret(config.signing), order.key, order.at // 1_000_000, text),
+        **signed(place.secret(config.signing), order.key, order.at // 1_000_000, text),
     }
     timeout = microseconds(config.timeout) / 1e6
     verify = context(config.tls, place.root)

@@ -12,7 +12,8 @@ import httpx
 from pydantic import Field
 
 from jackstop.outlets import Common, Later, Never, Place, Secret
-from jackstop.outlets._tls import Tls, context, nobody, words
+from jackstop.outlets._tls import Tls, context, nobody
+from jackstop.wire.trust import words
 
 LARGEST = 4 << 20
 """Most bytes of an answer that are read."""

@@ -22,7 +22,7 @@ from pydantic import Field
 
 from jackstop.outlets import Common, Later, Message, Place
 from jackstop.outlets._lines import fitted
-from jackstop.outlets._tls import words
+from jackstop.wire.trust import words
 
 
 class Config(Common):

@@ -18,9 +18,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from jackstop.outlets import Message, Never, Place, _signature
+from jackstop.outlets import Message, Never, Place
 from jackstop.outlets._lines import fitted
 from jackstop.outlets._web import Client, Signed
+from jackstop.wire import signature
 
 _TYPES = {"lines": "application/x-ndjson", "array": "application/json"}
 
@@ -38,7 +39,7 @@ class Http:
 
     def __init__(self, config: Config, place: Place) -> None:
         self._config, self._place = config, place
-        self._key = _signature.key_of(place.secret(config.signing)) if config.signing else b""
+        self._key = signature.key_of(place.secret(config.signing)) if config.signing else b""
         self._client = Client(config, place)
 
     async def send(self, batch: Sequence[Message]) -> None:
@@ -50,7 +51,7 @@ class Http:
         name = batch[0].key if len(batch) == 1 else hashlib.sha256(" ".join(m.key for m in batch).encode()).hexdigest()
         headers = {"content-type": _TYPES[config.body], "idempotency-key": name}
         if self._key:
-            headers |= _signature.headers(self._key, name, self._place.clock() // 1_000_000, body)
+            headers |= signature.headers(self._key, name, self._place.clock() // 1_000_000, body)
         answer = await self._client.post(body, headers)
         try:
             self._client.judge(answer)

@@ -32,8 +32,9 @@ from jackstop import __version__
 from jackstop.model import written
 from jackstop.outlets import Common, Later, Message, Place
 from jackstop.outlets._lines import fitted
-from jackstop.outlets._tls import Tls, context, words
+from jackstop.outlets._tls import Tls, context
 from jackstop.outlets._wire import Wire, connect
+from jackstop.wire.trust import words
 
 _PORTS = {"tls": 6514, "tcp": 601, "udp": 514}
 _LEVELS = {"info": 6, "low": 5, "medium": 4, "high": 3, "critical": 2}

@@ -1,7 +1,7 @@
 """Webhook: one signed JSON document for each revision of an alert, for a system of one's own.
 
 The body is described by `docs/webhook.schema.json`. `Idempotency-Key` and `webhook-id` are the revision's key, the same when it
-is sent again; `webhook-timestamp` and `webhook-signature` guard against forging, changing and replaying. See `_signature`.
+is sent again; `webhook-timestamp` and `webhook-signature` guard against forging, changing and replaying. See `wire.signature`.
 
 ```toml
 [[sink]]
@@ -19,9 +19,10 @@ from pydantic import Field
 
 from jackstop import sinks
 from jackstop.model import written
-from jackstop.outlets import Message, Never, Place, Secret, _signature
+from jackstop.outlets import Message, Never, Place, Secret
 from jackstop.outlets._web import Client, Web
 from jackstop.report import outputs
+from jackstop.wire import signature
 
 
 class Config(Web):
@@ -37,7 +38,7 @@ class Webhook:
 
     def __init__(self, config: Config, place: Place) -> None:
         self._config, self._place = config, place
-        self._key = _signature.key_of(place.secret(config.signing))
+        self._key = signature.key_of(place.secret(config.signing))
         self._client = Client(config, place)
 
     async def send(self, batch: Sequence[Message]) -> None:
@@ -46,7 +47,7 @@ class Webhook:
             text = body(message, self._config.lang, self._place.link(message.alert.id), self._config.longest)
             if text is None:
                 raise Never(f"more than {self._config.longest} bytes", index, taken=index)
-            signed = _signature.headers(self._key, message.key, self._place.clock() // 1_000_000, text)
+            signed = signature.headers(self._key, message.key, self._place.clock() // 1_000_000, text)
             headers = {"content-type": "application/json", "idempotency-key": message.key, **signed}
             answer = await self._client.post(text, headers, taken=index)
             if answer.status != 409:

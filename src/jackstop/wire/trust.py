@@ -1,17 +1,16 @@
-"""TLS towards other systems: always verified, version 1.2 or later."""
+"""TLS towards other systems: version 1.2 or later, and the other side is verified."""
 
 import ssl
 from pathlib import Path
 
-from jackstop.actions import Unsent
-from jackstop.policy.selection import Strict
+from jackstop.model.service import Strict
 
 
 class Trust(Strict):
     """How the other side is believed and how we show who we are. Files are PEM, relative to `jackstop.toml`.
 
     Attributes:
-        ca: authorities believed in place of the system's. cert, key: our own certificate, for mutual TLS.
+        ca: authorities that are believed in place of the system's. cert, key: our own certificate, for mutual TLS.
     """
 
     ca: str | None = None
@@ -23,7 +22,7 @@ def context(trust: Trust, root: Path) -> ssl.SSLContext:
     """The settings of a client.
 
     Raises:
-        Unsent: a file cannot be read or is no PEM; it may be mended while the service runs.
+        ValueError: a file cannot be read or is no PEM; it may be mended while the service runs.
     """
     try:
         made = ssl.create_default_context(cafile=str(root / trust.ca) if trust.ca else None)
@@ -32,12 +31,12 @@ def context(trust: Trust, root: Path) -> ssl.SSLContext:
             made.load_cert_chain(root / trust.cert, root / trust.key if trust.key else None)
     except (OSError, ssl.SSLError) as fault:
         names = ", ".join(n for n in (trust.ca, trust.cert, trust.key) if n)
-        raise Unsent(f"tls: {names}: {fault.strerror or 'not PEM'}, expected readable PEM files") from None
+        raise ValueError(f"tls: {names}: {fault.strerror or 'not PEM'}, expected readable PEM files") from None
     return made
 
 
 def words(fault: BaseException) -> str:
-    """A fault of a connection in a few words, without what was sent."""
+    """A fault of a connection in a few words, without addresses of memory or values that were sent."""
     match fault:
         case ssl.SSLCertVerificationError():
             return f"certificate not believed: {fault.verify_message}"
@@ -45,6 +44,8 @@ def words(fault: BaseException) -> str:
             return f"TLS failed: {fault.reason or type(fault).__name__}"
         case TimeoutError():
             return "no answer in time"
+        case ConnectionError():
+            return fault.strerror or "the other side ended the connection"
         case OSError():
             return fault.strerror or type(fault).__name__
         case _:
