@@ -20,7 +20,7 @@ from jackstop.sources.bundle import BundleError
 from jackstop.spool.faults import SpoolError
 from jackstop.spool.follower import Follower
 from jackstop.store import audit, migrate, people, queries
-from jackstop.store.database import Database
+from jackstop.store.database import Database, default_url
 from jackstop.store.faults import StoreError
 from jackstop.store.schema import cursors, dead_letters
 
@@ -68,6 +68,9 @@ def running(config: Config) -> Iterator[Check]:
     yield from _spool(config.data / "spool")
     for part in ("front", "loop"):
         yield _alive(config.data / "run" / f"{part}.json", part)
+    if config.url == default_url(config.data) and not config.data.exists():
+        yield Check("note", f"{config.data}: no database yet", "it is made at the first start")
+        return
     try:
         database = Database(config.url)
     except StoreError as fault:
