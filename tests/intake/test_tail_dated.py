@@ -391,8 +391,8 @@ def test_a_day_that_was_packed_and_read_is_not_unpacked_again_and_again(make, tm
     assert asked == []
 
 
-async def test_a_thousand_quiet_machines_with_a_hundred_days_each_cost_little(tmp_path):
-    for n in range(1000):
+async def test_many_quiet_machines_with_a_hundred_days_each_cost_little(tmp_path):
+    for n in range(200):
         folder = tmp_path / f"{n}"
         folder.mkdir()
         for k in range(100):
@@ -400,11 +400,11 @@ async def test_a_thousand_quiet_machines_with_a_hundred_days_each_cost_little(tm
         add(folder / "EJ20260411.jrn", b"a\n")
     gate, place = FakeGate(), FakePlace(tmp_path)
     async with running(TAIL, config(path="*/EJ{date}.jrn", poll="200ms", quiet="2s"), gate, place):
-        await until(lambda: len(gate.taken) == 1000, 60)
+        await until(lambda: len(gate.taken) == 200, 60)
         spent, began = time.process_time(), time.monotonic()
-        await asyncio.sleep(5)
+        await asyncio.sleep(3)
         used = (time.process_time() - spent) / (time.monotonic() - began)
-    assert used < 0.35, f"{used:.0%} of a processor for 1,000 logs of 101 days"
+    assert used < 0.2, f"{used:.0%} of a processor for 200 logs of 101 days"
 
 
 class Days(RuleBasedStateMachine):
