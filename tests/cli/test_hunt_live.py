@@ -42,7 +42,7 @@ def put_away(root) -> Report:
             nonlocal steps
             steps += 1
             history.keep(output.rows)
-            live.commit(decided(steps, output.verdicts), Checkpoint(steps, 1, 0, 0, 0, "0", b""), history.put(steps))
+            live.commit(decided(steps, output.verdicts), Checkpoint(steps, 1, 0, 0, 0, "0", b""), history.seal()(steps))
 
         with contextlib.closing(Results(root / "results.sqlite")) as results:
             report = local.investigate(loaded, results, local.Options(jobs=1, notice=notice))

@@ -22,6 +22,7 @@ from jackstop.intake import _tail_rotation as rotation
 from jackstop.intake._tail_mark import Mark
 
 PATH, FEED = "EJ{date}.jrn", "t/EJ{date}.jrn"
+TODAY = _tail_dates.today
 
 
 @pytest.fixture(autouse=True)
@@ -545,5 +546,14 @@ def test_the_day_a_name_tells_of(digits, told):
     assert _tail_dates.day_of(digits) == told
 
 
-def test_today_is_the_machines_own_and_its_clock_may_be_a_little_ahead():
-    assert _tail_dates.today("Pacific/Kiritimati") >= _tail_dates.today("UTC") >= _tail_dates.today("Pacific/Pago_Pago")
+def test_today_is_the_machines_own():
+    assert TODAY("Pacific/Kiritimati") > TODAY("Pacific/Pago_Pago"), "25 hours apart"
+
+
+def test_a_file_of_no_date_is_told(make, tmp_path):
+    day(tmp_path, 1, b"1\n")
+    add(tmp_path / "EJ0001.jrn", b"junk\n")
+    follow = make()
+    follow.settle()
+    assert follow.data(FEED) == b"1\n"
+    assert "EJ0001.jrn: of no day" in str(follow.logs.facts()["fault"])

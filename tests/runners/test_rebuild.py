@@ -6,15 +6,13 @@ from pathlib import Path
 import msgspec
 import polars as pl
 import pytest
-from spooled import Steady, pieces, write
+from spooled import Steady
 from sqlalchemy import select, update
 
-from jackstop import simulator
 from jackstop.model.settings import MINUTE
 from jackstop.runners import memory
 from jackstop.runners.live import Loop, Terms
 from jackstop.runners.pace import RecordPace
-from jackstop.sources import bundle as bundles
 from jackstop.spool.follower import Follower
 from jackstop.store import schema
 from jackstop.store.database import Database
@@ -36,14 +34,6 @@ class Part:
 
     def take(self, most_bytes=0):
         return [f for f in self._follower.take() if f.seq <= self._last]
-
-
-@pytest.fixture(scope="module")
-def night(tmp_path_factory):
-    root = tmp_path_factory.mktemp("night")
-    simulator.simulate("usb-malware", root / "bundle", 4, 8.0, 3)
-    bundle = bundles.load(root / "bundle")
-    return root, bundle, write(bundle, root / "spool", listed=pieces(bundle, 200))
 
 
 def store(folder: Path) -> Database:

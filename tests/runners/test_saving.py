@@ -3,17 +3,15 @@
 import threading
 
 import pytest
-from spooled import Steady, pieces, write
-from test_live_loop import whole
+from spooled import Steady
+from test_live_loop import Sips, whole
 from test_rebuild import Part, decided, store
 
-from jackstop import simulator
 from jackstop.model.settings import MINUTE
 from jackstop.runners import live
 from jackstop.runners.live import Loop, Terms
 from jackstop.runners.pace import RecordPace
 from jackstop.runners.saving import Saving
-from jackstop.sources import bundle as bundles
 from jackstop.spool.follower import Follower
 from jackstop.store.faults import StoreError
 from jackstop.store.history import History
@@ -39,29 +37,15 @@ class Slow(History):
         return slowly
 
 
-@pytest.fixture(scope="module")
-def night(tmp_path_factory):
-    root = tmp_path_factory.mktemp("night")
-    simulator.simulate("usb-malware", root / "bundle", 4, 8.0, 3)
-    bundle = bundles.load(root / "bundle")
-    return root, bundle, write(bundle, root / "spool", listed=pieces(bundle, 200))
-
-
 def begin(night, history, *, every=0, states=None, last=2**62, sip=None):
     root, bundle, _ = night
     terms = Terms(bundle.fleet, bundle.visits, lambda k: RecordPace(10 * MINUTE, k), Steady(), bundle.indicators, every=every)
-    follow = (lambda at: Part(Follower(root / "spool", at), last)) if sip is None else (lambda at: Sips(root, at, sip))
+
+    def follow(at):
+        follower = Follower(root / "spool", at)
+        return Part(follower, last) if sip is None else Sips(follower, sip)
+
     return Loop(terms, Live(history.database), history, follow, states)
-
-
-class Sips:
-    """A follower that gives little at a time."""
-
-    def __init__(self, root, at, most):
-        self._follower, self._most = Follower(root / "spool", at), most
-
-    def take(self, most_bytes=0):
-        return self._follower.take(self._most)
 
 
 def run(loop):

@@ -29,7 +29,7 @@ def run(url: str, folder: str, progress: str) -> None:
             history.keep({"cabinet": cabinet(*((seq * 10 + n, f"ATM-{n}", step.watermark, step.watermark) for n in range(3)))})
             if seq % EVERY == 0 or seq == STEPS:
                 checkpoint = Checkpoint(seq, 1, seq, step.watermark, step.at, "0", b"%d" % seq)
-                live.commit(step, checkpoint, history.put(seq), {f"feed-{seq % 3}": b"%d" % seq})
+                live.commit(step, checkpoint, history.seal()(seq), {f"feed-{seq % 3}": b"%d" % seq})
             else:
                 live.commit(step)
             if seq % 40 == 0:

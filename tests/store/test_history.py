@@ -30,7 +30,7 @@ def checkpoint(seq: int) -> Checkpoint:
 def put(kept: History, live: Live, seq: int, *frames: pl.DataFrame) -> None:
     for frame in frames:
         kept.keep({"cabinet": frame})
-    live.commit(decided.step(seq), checkpoint(seq), kept.put(seq))
+    live.commit(decided.step(seq), checkpoint(seq), kept.seal()(seq))
 
 
 def ids(kept: History, terminal: str | None = None, begin: int = EVER[0], end: int = EVER[1], limit: int = 1000) -> list[int]:
@@ -122,27 +122,27 @@ def test_rows_that_could_not_be_written_meanwhile_are_told_at_the_next_step(kept
 
     eventually(told)
     with pytest.raises(StoreError, match="expected a place for the history"):
-        kept.put(1)
+        kept.seal()(1)
 
 
 def test_what_a_crash_left_is_removed_and_a_repeat_overwrites(kept, live, database):
     put(kept, live, 5, cabinet((1, "A", START, START)))
     kept.keep({"cabinet": cabinet((2, "A", START, START))})
-    kept.put(9)
+    kept.seal()(9)
     assert ids(kept) == [1]
     again = History(kept.folder, database)
     again.keep({"cabinet": cabinet((3, "A", START, START))})
-    files = again.put(12)
+    files = again.seal()(12)
     assert parquet.found(kept.folder) == [kept.files()[0].path, files[0].path]
     live.commit(None, checkpoint(12), files)
     assert ids(again) == [1, 3]
-    assert History(kept.folder, database).put(13) == ()
+    assert History(kept.folder, database).seal()(13) == ()
 
 
 def test_one_who_only_asks_removes_nothing(kept, live, database):
     put(kept, live, 5, cabinet((1, "A", START, START)))
     kept.keep({"cabinet": cabinet((2, "A", START, START))})
-    kept.put(9)
+    kept.seal()(9)
     assert ids(History(kept.folder, database)) == [1]
     assert len(parquet.found(kept.folder)) == 2
 
@@ -152,7 +152,7 @@ def test_a_full_disk_is_told_in_one_line(kept, live):
     (kept.folder / "cabinet").write_text("in the way")
     kept.keep({"cabinet": cabinet((1, "A", START, START))})
     with pytest.raises(StoreError, match=r"cabinet/day=.*expected a place for the history"):
-        kept.put(1)
+        kept.seal()(1)
 
 
 def test_a_file_that_is_gone_or_damaged_is_told(kept, live):
@@ -307,7 +307,7 @@ def test_whatever_is_done_every_recorded_row_that_is_young_enough_is_there_once(
                     rows = [(number + n, "A", now + n, now + n) for n in range(size)]
                     number += size
                     kept.keep({"cabinet": cabinet(*rows)})
-                    files = kept.put(seq)
+                    files = kept.seal()(seq)
                     if deed == "crash":
                         live, kept = Live(database), History(folder / "history", database)
                     else:
@@ -352,7 +352,7 @@ def test_old_rows_go_and_those_under_a_hold_stay(kept, live, database):
         counted = decided.hours(("A", now, "cabinet", now, 1))
         kept.keep({"cabinet": cabinet((day, "A", now, now))})
         seq = day + 1
-        live.commit(replace(decided.step(seq, verdicts=rows, hours=counted), at=now), checkpoint(seq), kept.put(seq))
+        live.commit(replace(decided.step(seq, verdicts=rows, hours=counted), at=now), checkpoint(seq), kept.seal()(seq))
     held(database, "stands", START + DAY + 5, START + DAY + 9)
     held(database, "stands-too", START + 2 * DAY, START + 2 * DAY)
     held(database, "released", START, START + 9 * DAY, released=True)
@@ -402,7 +402,7 @@ def test_duckdb_and_the_files_agree_on_every_tables_columns(kept, live):
             at=pl.lit(START), arrival=pl.lit(START)
         )
         kept.keep({name: one})
-    live.commit(decided.step(1), checkpoint(1), kept.put(1))
+    live.commit(decided.step(1), checkpoint(1), kept.seal()(1))
     for name, table in BY_NAME.items():
         back = kept.rows(name, None, *EVER, 5)
         wanted = {n: pl.String() if isinstance(t, pl.Enum) else t for n, t in table.schema.items()}

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 DATE = "{date}"
-PACKED = ".gz"
+GZIP = ".gz"
 _TERMINAL = "{terminal}"
 _MAGIC = re.compile(r"[*?\[]|\{terminal\}|\{date\}")
 _TOKEN = re.compile(r"\{terminal\}|\{date\}|\*|\?|\[!?\]?[^\]]*\]|.", re.DOTALL)
@@ -133,7 +133,7 @@ class Pattern:
         found: dict[str, tuple[str | None, list[str]]] = {}
         with os.scandir(folder) as entries:
             for entry in entries:
-                match = _match(self._parts[-1], entry.name.removesuffix(PACKED))
+                match = _match(self._parts[-1], entry.name.removesuffix(GZIP))
                 if match is None or not self._is(entry, folder=False):
                     continue
                 name = match.string[: match.start("date")] + DATE + match.string[match.end("date") :]

@@ -7,10 +7,11 @@ its day and is told; so is a file that grows after the next was begun.
 import os
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from jackstop.intake._logfile import Shape, shape
-from jackstop.intake._pattern import DATE, PACKED, dated_like
+from jackstop.intake._pattern import DATE, GZIP, dated_like
 
 
 class Dates:
@@ -29,6 +30,7 @@ class Dates:
         self.name, self.there, self.fault = name, False, ""
         self._zone = zone
         self._left: tuple[str, Shape] | None = None
+        self._undated = ""
         self.following: str | None = None
         self._folder, self._pattern = os.path.split(path)
         before, _, after = self._pattern.partition(DATE)
@@ -53,19 +55,20 @@ class Dates:
 
     def near(self, name: str) -> bool:
         """Whether a name in the folder is not that of a dated file."""
-        return not dated_like(name.removesuffix(PACKED), self._pattern)
+        return not dated_like(name.removesuffix(GZIP), self._pattern)
 
     def choose(self, files: Sequence[str], *, newest: bool) -> None:
         """Begin with the earliest file there is, or with the newest."""
-        plain = [name for name in files if not name.endswith(PACKED) and not self._ahead(name)]
+        plain = [n for n in files if not n.endswith(GZIP) and self._order(n)[0] > date.min and not self._ahead(n)]
         self.name, self._told = (max if newest else min)(plain, key=self._order, default=""), None
 
     def renew(self, files: Sequence[str]) -> bool:
         """Hear which files there are now, packed ones too. Whether they are others than before."""
         changed, self._told = files != self._told, files
         if changed:
-            self.there = any(not name.endswith(PACKED) for name in files)
-            self._later = list({name.removesuffix(PACKED) for name in files})
+            self.there = any(not name.endswith(GZIP) for name in files)
+            self._later = list({name.removesuffix(GZIP) for name in files})
+            self._undated = next((name for name in files if self._order(name.removesuffix(GZIP))[0] == date.min), "")
             self._pass_over()
         self._find()
         return changed
@@ -80,12 +83,13 @@ class Dates:
 
     def holds(self, files: Sequence[str]) -> bool:
         """Whether the file being read, or a later one, is among these."""
-        return any(self._order(name.removesuffix(PACKED)) >= self._order(self.name) for name in files)
+        return any(self._order(name.removesuffix(GZIP)) >= self._order(self.name) for name in files)
 
     def _pass_over(self) -> None:
         """What is not later than the file that is being read is not read any more."""
         now = self._order(self.name)
-        self._later = sorted((name for name in self._later if self._order(name) > now), key=self._order)
+        later = sorted((order, name) for name in self._later if (order := self._order(name)) > now)
+        self._later = [name for order, name in later if order[0] > date.min]
 
     def _find(self) -> None:
         """The next file that has something in it: an empty one may be there long before its day.
@@ -93,12 +97,14 @@ class Dates:
         None where one before it cannot be seen now: it is there still, or the names will be told anew.
         """
         self.following, self.fault = None, self._grown()
+        if self._undated and not self.fault:
+            self.fault = f"{self._undated}: of no day, expected a date, the year first; it is not read"
         for name in self._later:
             if self._ahead(name):
-                self.fault = f"{name}: of a day that has not come, or of none, expected today's at most, the year first"
+                self.fault = f"{name}: of a day that has not come, expected today's at most; it is read then"
                 return
             path = self.path_of(name)
-            known = shape(path, links=self._links) or shape(path + PACKED, links=self._links)
+            known = shape(path, links=self._links) or shape(path + GZIP, links=self._links)
             if known is None or known.size:
                 self.following = name if known else None
                 return
@@ -113,9 +119,8 @@ class Dates:
         return f"{os.path.basename(path)}: grew after the next was begun, what was added is not read" if grew else ""
 
     def _ahead(self, name: str) -> bool:
-        """Whether a file is of a day that has not come where the machine stands, or of none."""
-        day = self._order(name)[0]
-        return day == date.min or day > today(self._zone)
+        """Whether a file is of a day that has not come where the machine stands."""
+        return self._order(name)[0] > today(self._zone)
 
     def _order(self, name: str) -> tuple[date, str, str]:
         """The file's day, the earliest there is where it has none; its digits; its date as written."""
@@ -129,16 +134,20 @@ def today(zone: str) -> date:
     return (datetime.now(ZoneInfo(zone)) + timedelta(minutes=15)).date()
 
 
-def day_of(digits: str) -> date | None:
-    """The day that a file's digits begin with, the year first; None where they begin with none.
+_SHORT = {6: ("%y%m%d", "%Y%m"), 7: ("%Y%j",), 8: ("%Y%m%d",)}
+_LONG = ("%Y%m%d", "%y%m%d")
+_SIZE = {"%Y%m%d": 8, "%y%m%d": 6, "%Y%m": 6, "%Y%j": 7}
 
-    `20260301…`, `202603` (its first day), `2026060` (day of the year), `260301…`.
+
+@lru_cache(maxsize=4096)
+def day_of(digits: str) -> date | None:
+    """The day that a file's digits begin with, the year first; None where they begin with none. All machines have the same few.
+
+    `20260301`, `260301`, `202603` (its first day), `2026060` (day of the year); behind eight or six digits a time may stand.
     """
-    for length, form, whole in ((8, "%Y%m%d", False), (6, "%y%m%d", len(digits) == 8), (6, "%Y%m", True), (7, "%Y%j", True)):
-        if len(digits) < length or (whole and len(digits) > length):
-            continue
+    for form in _SHORT.get(len(digits), _LONG if len(digits) > max(_SHORT) else ()):
         try:
-            day = datetime.strptime(digits[:length], form).date()  # noqa: DTZ007 - a date
+            day = datetime.strptime(digits[: _SIZE[form]], form).date()  # noqa: DTZ007 - a date
         except ValueError:
             continue
         if 1990 <= day.year < 2200:

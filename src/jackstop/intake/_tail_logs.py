@@ -9,7 +9,7 @@ from typing import NamedTuple
 from jackstop.intake import Gate
 from jackstop.intake import _tail_rotation as rotation
 from jackstop.intake._logfile import PIECE, LogFile, shape
-from jackstop.intake._pattern import PACKED, Found, Pattern
+from jackstop.intake._pattern import GZIP, Found, Pattern
 from jackstop.intake._sources import Sources
 from jackstop.intake._tail_dates import Dates
 from jackstop.intake._tail_mark import KIB, Mark
@@ -84,7 +84,7 @@ class Logs:
         if one.path.endswith(rotation.PACKED):
             return False
         if one.files:
-            return any(not name.endswith(PACKED) for name in one.files) or self._is_behind(one)
+            return any(not name.endswith(GZIP) for name in one.files) or self._is_behind(one)
         known = shape(one.path, links=self._rules.links)
         if known is None:
             return True

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 from jackstop import formats
 from jackstop.intake import _tail_rotation as rotation
 from jackstop.intake._logfile import PIECE, LogFile, Shape, shape, whole_lines
-from jackstop.intake._pattern import PACKED
+from jackstop.intake._pattern import GZIP
 from jackstop.intake._tail_dates import Dates
 from jackstop.intake._tail_mark import Mark, Place
 from jackstop.model.service import Feed
@@ -161,7 +161,7 @@ class Trail:
             return False
         if known is not None:
             return known == self._seen
-        return self._settled and self._packed == shape(self.path + PACKED, links=self._rules.links)
+        return self._settled and self._packed == shape(self.path + GZIP, links=self._rules.links)
 
     def taken(self, piece: Piece, now: float) -> None:
         """A piece was taken: go on behind it."""
@@ -236,7 +236,7 @@ class Trail:
             return False
         path = self._dates.path_of(self._dates.following)
         try:
-            self._new_life(path if shape(path, links=self._rules.links) else path + PACKED, now)
+            self._new_life(path if shape(path, links=self._rules.links) else path + GZIP, now)
         except FileNotFoundError:
             return False
         self.path = path
@@ -329,7 +329,7 @@ class Trail:
     def _settle(self, known: Shape | None) -> Literal[False]:
         """No more of a dated file that is gone: not looked for again until the names in its folder change, or the packed file."""
         if self._dates is not None and known is None:
-            self._settled, self._packed = True, shape(self.path + PACKED, links=self._rules.links)
+            self._settled, self._packed = True, shape(self.path + GZIP, links=self._rules.links)
             self.close()
         return False
 

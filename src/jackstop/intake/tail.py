@@ -14,12 +14,13 @@ yet read of a log. What tells a file is what it holds (see `_tail_mark`), so uns
 (rsync) do no harm.
 
 Files named by their day are one log where `{date}` stands in the file's name: `path = "/srv/atm/{terminal}/EJ{date}.jrn"`. It
-stands for 4 to 32 digits and signs of `-_.T:` that begin with a digit and hold four digits at least. The files of a folder that
-differ in it only are one stream, in the feed `NAME/TERMINAL/EJ{date}.jrn`, in the order of the digits: they must be written with
-the year first and with leading zeros. A file is followed until it was quiet for `linger` and one of a later date has something
-in it; then it is never read again, and files of earlier dates that come later are not read at all. The first is the earliest
-there is (of `begin = "end"` the newest). A file of a day that has not come where the machine stands waits for its day, and is
-told as a fault, as is a file that grows after the next was begun. Without `{date}` each file is a log of its own, none is left.
+stands for a date with the year first and leading zeros (`20260301`, `2026-03-01`, `260301`, `202603`, `2026060`), and a time
+behind it; a file of no date is told and not read. The files of a folder that differ in it only are one stream, in the feed
+`NAME/TERMINAL/EJ{date}.jrn`, in the order of the days and then of the digits. A file is followed until it was quiet for `linger`
+and one of a later date has something in it; then it is never read again, and files of earlier dates that come later are not read
+at all. The first is the earliest there is (of `begin = "end"` the newest). A file of a day that has not come where the machine
+stands waits for its day, and is told as a fault, as is a file that grows after the next was begun. Without `{date}` each file is
+a log of its own, none is left.
 
 Of formats made of lines only whole lines are taken; the rest of a line is taken, with a line feed added, when nothing was added
 to it for `rest_after` or its file was rotated away. A file without a format that fits (`format = "auto"`) is told and waits.

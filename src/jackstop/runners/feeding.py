@@ -169,8 +169,9 @@ class Feeds:
         Files put into a folder are a feed each, for ever new ones. Of each kind the last declared stays known: what sources a
         terminal has does not change by this. A feed that ended is declared anew before it goes on.
         """
-        newest = {o.kind: name for name, o in self._open.items()}
-        over = [n for n, o in self._open.items() if o.ended is not None and o.ended <= now - FORGOTTEN and newest[o.kind] != n]
+        old = [n for n, o in self._open.items() if o.ended is not None and o.ended <= now - FORGOTTEN]
+        newest = {o.kind: name for name, o in self._open.items()} if old else {}
+        over = [n for n in old if newest[self._open[n].kind] != n]
         for name in over:
             del self._open[name]
             self._unsaved.discard(name)

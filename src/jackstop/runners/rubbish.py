@@ -1,7 +1,7 @@
 """Looking for garbage less often: decoding makes millions of small values that all live on for a while.
 
 Python looks through its young values for unreachable cycles after every 700 new ones; while rows are gathered nearly all of them
-are reachable, and the looking takes a third of the time.
+are reachable. Where pieces are large the looking took a quarter of the time of decoding, over a whole investigation a twentieth.
 """
 
 import gc

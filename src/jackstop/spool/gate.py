@@ -129,6 +129,7 @@ class SpoolGate:
         self._declared.pop(feed.name, None)
         self._over.add(feed.name)
         await self._queued(item)
+        self._over.discard(feed.name)
 
     async def refuse(self, feed: Feed, data: bytes, reason: str, *, peer: str = "") -> None:
         """Keep bytes that could not be taken as log. Where they are too many, it waits until there is room for them."""

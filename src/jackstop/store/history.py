@@ -58,23 +58,20 @@ class History:
         self._putting: Putting | None = None
 
     def keep(self, rows: Mapping[str, pl.DataFrame]) -> None:
-        """Keep the rows of one step (`engine.Output.rows`) for the next `put`; where they are many, writing begins.
+        """Keep the rows of one step (`engine.Output.rows`) for the next `seal`; where they are many, writing begins.
 
         Raises:
             StoreError: rows kept before could not be written.
         """
         self._away().add({name: frame for name, frame in rows.items() if frame.height and name in BY_NAME})
 
-    def put(self, seq: int) -> tuple[HistoryFile, ...]:
-        """Write the rows kept, for the checkpoint of this frame; gives the files to be recorded with it.
-
-        Raises:
-            StoreError: they cannot be written.
-        """
-        return self.seal()(seq)
-
     def seal(self) -> Callable[[int], tuple[HistoryFile, ...]]:
-        """Part the rows kept so far from those to come; gives what does with them as `put` does, in any thread."""
+        """Part the rows kept so far from those to come.
+
+        Returns:
+            What writes them for the checkpoint of a frame, in any thread, and gives the files to be recorded with it. It raises
+            StoreError where they cannot be written.
+        """
         return self._away().seal()
 
     def tables(self) -> list[TableRows]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import polars as pl
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from jackstop.model.results import Alert
 from jackstop.model.settings import SECOND
@@ -167,8 +167,9 @@ class Live:
                     _decide(connection, decided)
                 if checkpoint is not None:
                     _check(connection, checkpoint)
-                for name in gone:
-                    connection.execute(delete(readers).where(readers.c.feed == text(name, 400)))
+                if gone:
+                    forgotten = delete(readers).where(readers.c.feed == bindparam("name"))
+                    connection.execute(forgotten, [{"name": text(n, 400)} for n in gone])
                 put(connection, readers, [{"feed": text(n, 400), "state": _named(n, s)} for n, s in changed.items()])
                 record_files(connection, files)
             self._stored, self._moved_at = seen, at
